@@ -1,0 +1,9 @@
+//! Ironbound's engine: readers, rigorous bounds and search.
+//!
+//! Rooms in order of dependence; a room uses only rooms above it (`tests/layers.rs` refuses an upward `use`).
+
+pub mod numerics;
+
+pub mod graph;
+pub mod ops;
+pub mod query;

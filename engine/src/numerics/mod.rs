@@ -1,0 +1,12 @@
+//! Numbers: intervals, rounding-error constants, exact decimals.
+
+mod decimal;
+mod interval;
+mod numbers;
+mod real;
+pub mod rounding;
+
+pub use decimal::Decimal;
+pub use interval::Interval;
+pub use numbers::Numbers;
+pub use real::Real;
