@@ -7,3 +7,4 @@ pub mod numerics;
 pub mod graph;
 pub mod ops;
 pub mod query;
+pub mod search;

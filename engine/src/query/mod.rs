@@ -85,3 +85,16 @@ pub struct Case {
     /// The disjuncts.
     pub disjuncts: Vec<Vec<Constraint>>,
 }
+
+/// A read query.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Query {
+    /// Declared networks.
+    pub networks: Vec<NetworkDeclaration>,
+    /// True for VNN-LIB 1.0.
+    pub legacy: bool,
+    /// The cases of the negated property, in order; together an OR.
+    pub cases: Vec<Case>,
+    /// Remarks for the user (empty disjuncts dropped, exponents in 2.x, ...).
+    pub notes: Vec<String>,
+}
