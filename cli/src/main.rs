@@ -1,1 +1,52 @@
-fn main() {}
+//! The command line: one file per subcommand, each a thin skin over the engine.
+
+mod arguments;
+mod failure;
+mod supports;
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::Parser;
+
+use arguments::{Arguments, Command};
+use failure::Failure;
+
+/// What a finished command hands back: its standard output, complete, and its exit code.
+///
+/// Nothing is written to standard output before a command has succeeded, so an error leaves it empty.
+pub struct Finished {
+    /// The whole standard output.
+    pub output: String,
+    /// The exit code.
+    pub code: u8,
+}
+
+impl Finished {
+    /// Success with this output.
+    pub fn success(output: impl Into<String>) -> Finished {
+        Finished { output: output.into(), code: 0 }
+    }
+}
+
+fn main() -> ExitCode {
+    let started = Instant::now();
+    match Arguments::try_parse() {
+        Ok(arguments) => failure::guarded(|| run(arguments, started)),
+        Err(usage) => failure::usage(&usage),
+    }
+}
+
+fn run(arguments: Arguments, started: Instant) -> Result<Finished, Failure> {
+    let _ = started;
+    if arguments.name {
+        return Ok(Finished::success("ironbound\n"));
+    }
+    if arguments.version {
+        return Ok(Finished::success(concat!(env!("CARGO_PKG_VERSION"), "\n")));
+    }
+    match arguments.command {
+        Some(Command::Supports(which)) => supports::run(&which),
+        None => Err(Failure::new("no command given; `ironbound --help` lists them")),
+    }
+}

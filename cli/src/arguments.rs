@@ -1,0 +1,28 @@
+//! The arguments of the program.
+
+use clap::{Parser, Subcommand};
+
+use crate::supports;
+
+/// Sound verdicts for neural networks: ONNX and VNN-LIB in; `unsat` (holds), `sat` (fails, with a witness) or `unknown` out.
+#[derive(Parser)]
+#[command(name = "ironbound", disable_version_flag = true, arg_required_else_help = true)]
+#[command(after_help = "Exit codes: 0 unsat (holds), 1 sat (fails), 2 unknown or timed-out, 3 error.")]
+pub struct Arguments {
+    /// Print the solver's name
+    #[arg(long)]
+    pub name: bool,
+    /// Print the version
+    #[arg(long, short = 'V')]
+    pub version: bool,
+    /// What to do
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// The subcommands.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Print what the solver supports, in the VNN-LIB standard's terms
+    Supports(supports::Capability),
+}
