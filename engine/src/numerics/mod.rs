@@ -6,7 +6,7 @@ mod numbers;
 mod real;
 pub mod rounding;
 
-pub use decimal::Decimal;
+pub use decimal::{Decimal, DecimalError};
 pub use interval::Interval;
 pub use numbers::Numbers;
 pub use real::Real;

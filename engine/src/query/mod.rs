@@ -1,80 +1,19 @@
 //! The question: declared networks, and the negated property as an OR of (input region, conjunction).
 
+mod assignment;
+mod constraint;
+mod declaration;
+mod region;
+mod serialise;
+
+pub use constraint::Constraint;
+pub use declaration::{DeclaredElement, NetworkDeclaration, Relation, Variable, VariableKind};
+pub use region::{DecimalRange, Ranges, Region};
+pub use serialise::{SerialiseError, tensor_proto};
+
+use std::sync::Arc;
+
 use crate::numerics::Decimal;
-
-/// What a variable of a query stands for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum VariableKind {
-    /// An input of the network.
-    Input,
-    /// An output of the network.
-    Output,
-    /// The value of this name inside the network (parsed, not yet supported).
-    Hidden(String),
-}
-
-/// One declared variable (a tensor).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Variable {
-    /// Name in the query.
-    pub name: String,
-    /// Input, output or hidden.
-    pub kind: VariableKind,
-    /// Element type as written: `real`, `Real`, `float32`, ...
-    pub element: String,
-    /// Declared shape; empty for a scalar.
-    pub shape: Vec<usize>,
-}
-
-/// How a declared network is related to an earlier one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Relation {
-    /// The same model file as the named network.
-    EqualTo(String),
-    /// The same structure as the named network, other weights.
-    IsomorphicTo(String),
-}
-
-/// One declared network. A VNN-LIB 1.0 query has one, without a name, with variables `X` and `Y`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NetworkDeclaration {
-    /// Name in the query; empty in version 1.0.
-    pub name: String,
-    /// Relation to another network.
-    pub relation: Option<Relation>,
-    /// Variables in the order of declaration.
-    pub variables: Vec<Variable>,
-}
-
-/// `sum terms + constant >= 0`, or `> 0` if strict, over flat element indices:
-/// the inputs `0..n` in order of declaration, then the outputs `n..n+m`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Constraint {
-    /// (element, coefficient), ascending, no zero coefficient.
-    pub terms: Vec<(usize, Decimal)>,
-    /// The constant.
-    pub constant: Decimal,
-    /// True for `> 0`.
-    pub strict: bool,
-}
-
-/// A closed range of one input element, as written.
-#[derive(Clone, Debug, PartialEq)]
-pub struct DecimalRange {
-    /// Lower end.
-    pub low: Decimal,
-    /// Upper end.
-    pub high: Decimal,
-}
-
-/// A set of inputs: a box, cut by further linear constraints over inputs (strict bounds stand here too).
-#[derive(Clone, Debug, PartialEq)]
-pub struct Region {
-    /// One range per input element.
-    pub ranges: Vec<DecimalRange>,
-    /// Constraints over inputs only.
-    pub cuts: Vec<Constraint>,
-}
 
 /// One input region with every disjunct asked over it. A disjunct is a conjunction over outputs (and inputs, where mixed);
 /// a counterexample satisfies all constraints of one disjunct. An empty conjunction is satisfied by every input of the region.
@@ -82,8 +21,15 @@ pub struct Region {
 pub struct Case {
     /// The inputs.
     pub region: Region,
-    /// The disjuncts.
-    pub disjuncts: Vec<Vec<Constraint>>,
+    /// The disjuncts; cases that ask the same share them.
+    pub disjuncts: Arc<Vec<Vec<Constraint>>>,
+}
+
+impl Case {
+    /// True if `input` lies in the region as written: box and cuts, exactly.
+    pub fn contains(&self, input: &[Decimal]) -> bool {
+        self.region.contains(input)
+    }
 }
 
 /// A read query.
@@ -97,4 +43,46 @@ pub struct Query {
     pub cases: Vec<Case>,
     /// Remarks for the user (empty disjuncts dropped, exponents in 2.x, ...).
     pub notes: Vec<String>,
+}
+
+impl Query {
+    /// Number of input elements of the (first) network.
+    pub fn input_len(&self) -> usize {
+        self.elements_of(&VariableKind::Input)
+    }
+
+    /// Number of output elements of the (first) network.
+    pub fn output_len(&self) -> usize {
+        self.elements_of(&VariableKind::Output)
+    }
+
+    /// Number of disjuncts over all cases.
+    pub fn disjunct_count(&self) -> usize {
+        self.cases.iter().map(|case| case.disjuncts.len()).sum()
+    }
+
+    /// The element type that the query's variables are declared with.
+    pub fn declared_element(&self) -> DeclaredElement {
+        let variable = self.networks.first().and_then(|network| network.variables.first());
+        variable.map_or(DeclaredElement::Real, |variable| DeclaredElement::named(&variable.element))
+    }
+
+    /// The name of a flat element in the query's own notation: `X_3`, or `X[0,3]` in version 2.
+    pub fn element_name(&self, element: usize) -> String {
+        let mut rest = element;
+        for variable in self.networks.iter().flat_map(|network| &network.variables) {
+            let visible = matches!(variable.kind, VariableKind::Input | VariableKind::Output);
+            match rest.checked_sub(variable.len()) {
+                Some(beyond) if visible => rest = beyond,
+                None if visible => return variable.element_name(rest, self.legacy),
+                _ => {}
+            }
+        }
+        format!("element {element}")
+    }
+
+    fn elements_of(&self, kind: &VariableKind) -> usize {
+        let variables = self.networks.first().map_or(&[][..], |network| &network.variables);
+        variables.iter().filter(|variable| variable.kind == *kind).map(Variable::len).sum()
+    }
 }
