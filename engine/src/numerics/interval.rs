@@ -99,3 +99,24 @@ impl std::ops::Mul for Interval {
         result.or_whole()
     }
 }
+
+impl std::ops::Div for Interval {
+    type Output = Interval;
+    /// Hull of the four end quotients; the whole line if the divisor may be 0.
+    fn div(self, other: Interval) -> Interval {
+        if other.contains(0.0) {
+            return Interval::WHOLE;
+        }
+        let mut result = Interval { low: f64::INFINITY, high: f64::NEG_INFINITY };
+        for x in [self.low, self.high] {
+            for y in [other.low, other.high] {
+                let quotient = x / y;
+                if quotient.is_nan() {
+                    return Interval::WHOLE;
+                }
+                result = result.hull(Interval { low: quotient.next_down(), high: quotient.next_up() });
+            }
+        }
+        result
+    }
+}

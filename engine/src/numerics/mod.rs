@@ -1,6 +1,7 @@
 //! Numbers: intervals, rounding-error constants, exact decimals.
 
 mod decimal;
+pub mod elementary;
 mod interval;
 mod numbers;
 mod real;

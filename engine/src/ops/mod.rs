@@ -7,11 +7,27 @@
 //!   `sup f(a) - t a` and `sup t a - f(a)` over an interval, for *any* slope `t`.
 //! * [`General`]: everything else of several operands (max-pool, products), with its own rule for proofs.
 
+mod abs;
+mod clip;
 mod dense;
+mod extremum;
+mod leaky_relu;
+mod max_pool;
 mod relu;
+pub mod rules;
+mod sigmoid;
+mod tanh;
 
+pub use abs::Abs;
+pub use clip::Clip;
 pub use dense::Dense;
+pub use extremum::{Extreme, Extremum};
+pub use leaky_relu::LeakyRelu;
+pub use max_pool::{MaxPool, PoolAxis};
 pub use relu::Relu;
+pub use rules::smooth::Curve;
+pub use sigmoid::Sigmoid;
+pub use tanh::Tanh;
 
 use std::fmt::Debug;
 

@@ -1,0 +1,234 @@
+//! Differentiable functions, cut into pieces that are convex or concave.
+//!
+//! The rigorous rule for `sup f(a) - t a` on a piece `[l, u]`:
+//! * convex: the ends decide;
+//! * concave: for any `m` in the piece and `s = f'(m)`, `f(a) <= f(m) + s (a - m)`, so the difference is at most
+//!   `f(m) - t m + (s - t)(a - m)`, affine in `a`, and the ends decide; `m` is chosen where `f'(m)` is nearly `t`,
+//!   which is best, and any other choice is sound;
+//! * unknown: the interval rule.
+//!
+//! Values and derivatives enter as enclosures, so no error of an elementary function can make a bound wrong.
+
+use super::{Side, above_line, nan_max, tighter};
+use crate::numerics::Interval;
+use crate::ops::{DeployedError, Scalar};
+
+/// What is known of a piece.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Curvature {
+    /// Convex, and the derivative is enclosed on it.
+    Convex,
+    /// Concave.
+    Concave,
+    /// Neither is claimed.
+    Unknown,
+}
+
+/// An interval on which the function has one curvature.
+#[derive(Clone, Copy, Debug)]
+pub struct Piece {
+    /// The interval.
+    pub on: Interval,
+    /// The curvature there.
+    pub curvature: Curvature,
+}
+
+/// A differentiable function with enclosures of its values and of its derivative.
+pub trait Smooth: std::fmt::Debug + Send + Sync {
+    /// The ONNX name.
+    fn name(&self) -> &str;
+    /// As [`Scalar::eval`].
+    fn eval(&self, x: f64) -> f64;
+    /// As [`Scalar::derivative`].
+    fn derivative(&self, x: f64) -> f64;
+    /// As [`Scalar::interval`].
+    fn interval(&self, x: Interval) -> Interval;
+    /// Contains `f'(x)`, `x` finite.
+    fn enclose_slope(&self, x: f64) -> Interval;
+    /// Calls `visit` for pieces that cover `x`.
+    fn pieces(&self, x: Interval, visit: &mut dyn FnMut(Piece));
+    /// A guess of the point of `piece` (of one curvature) where the derivative is `t`; anything finite is sound.
+    fn point_of_slope(&self, t: f64, piece: Interval) -> f64;
+    /// As [`Scalar::deployed_error`].
+    fn deployed_error(&self) -> DeployedError;
+    /// As [`Scalar::eval_exact`].
+    fn eval_exact(&self, _x: &dashu::rational::RBig) -> Option<dashu::rational::RBig> {
+        None
+    }
+}
+
+/// Visits the two pieces of a function that changes its curvature at `bend`.
+pub fn two_pieces(x: Interval, bend: f64, before: Curvature, after: Curvature, visit: &mut dyn FnMut(Piece)) {
+    if x.low < bend || x.high <= bend {
+        visit(Piece { on: Interval { low: x.low, high: x.high.min(bend) }, curvature: before });
+    }
+    if x.high > bend {
+        visit(Piece { on: Interval { low: x.low.max(bend), high: x.high }, curvature: after });
+    }
+}
+
+/// True if `side * f` is convex, given the curvature of f; `None` if nothing is known.
+fn is_convex(side: Side, curvature: Curvature) -> Option<bool> {
+    match curvature {
+        Curvature::Convex => Some(side == Side::Upper),
+        Curvature::Concave => Some(side == Side::Lower),
+        Curvature::Unknown => None,
+    }
+}
+
+/// At least `sup side * f(a) - t a` over `x`.
+fn offset<S: Smooth + ?Sized>(f: &S, side: Side, t: f64, x: Interval) -> f64 {
+    if !t.is_finite() {
+        return f64::NAN;
+    }
+    let mut sup = f64::NEG_INFINITY;
+    f.pieces(x, &mut |piece| sup = nan_max(sup, piece_offset(f, side, t, piece)));
+    // No piece: nothing is proved.
+    if sup == f64::NEG_INFINITY { f64::INFINITY } else { sup }
+}
+
+fn piece_offset<S: Smooth + ?Sized>(f: &S, side: Side, t: f64, piece: Piece) -> f64 {
+    let values = |x: Interval| side.signed_interval(f.interval(x));
+    let end = |a: f64| above_line(values(Interval::point(a)), t, Interval::point(a));
+    let crude = above_line(values(piece.on), t, piece.on);
+    let curved = match is_convex(side, piece.curvature) {
+        None => return crude,
+        Some(true) => nan_max(end(piece.on.low), end(piece.on.high)),
+        Some(false) => tangent_offset(f, side, t, piece.on),
+    };
+    tighter(crude, curved)
+}
+
+/// The rule of the module's head for a piece on which `side * f` is concave.
+fn tangent_offset<S: Smooth + ?Sized>(f: &S, side: Side, t: f64, on: Interval) -> f64 {
+    let m = critical_point(f, side, t, on);
+    if !m.is_finite() {
+        return f64::INFINITY;
+    }
+    let value = side.signed_interval(f.interval(Interval::point(m)));
+    let excess = side.signed_interval(f.enclose_slope(m)) - Interval::point(t);
+    let at_m = value - Interval::point(t) * Interval::point(m);
+    let at = |a: f64| (at_m + excess * (Interval::point(a) - Interval::point(m))).high;
+    // With m an end, its own term is exact.
+    let end = |a: f64| if a == m { at_m.high } else { at(a) };
+    nan_max(end(on.low), end(on.high))
+}
+
+/// Where `side * f(a) - t a` is about largest on a piece on which `side * f` is concave.
+fn critical_point<S: Smooth + ?Sized>(f: &S, side: Side, t: f64, on: Interval) -> f64 {
+    let slope = |a: f64| side.signed(f.derivative(a));
+    let (low, high) = (on.low.max(-1e150), on.high.min(1e150));
+    let m = match () {
+        _ if slope(low) <= t => low,
+        _ if slope(high) >= t => high,
+        _ => f.point_of_slope(side.signed(t), on),
+    };
+    // The tangent rule needs a point of the piece.
+    if m.is_nan() { on.middle() } else { m.clamp(on.low, on.high) }
+}
+
+/// A point where `side * f(a) - t a` is about largest on `x`; among near ties the one nearest to `near`.
+fn touch<S: Smooth + ?Sized>(f: &S, side: Side, t: f64, x: Interval, near: f64) -> f64 {
+    let height = |a: f64| side.signed(f.eval(a)) - t * a;
+    let mut best = if near.is_nan() { x.middle() } else { near.clamp(x.low, x.high) };
+    let mut top = height(best);
+    let mut consider = |a: f64| {
+        let here = height(a);
+        if here > top + 1e-9 * (1.0 + top.abs()) {
+            (best, top) = (a, here);
+        }
+    };
+    f.pieces(x, &mut |piece| {
+        consider(piece.on.low);
+        consider(piece.on.high);
+        if is_convex(side, piece.curvature) == Some(false) {
+            consider(critical_point(f, side, t, piece.on));
+        }
+    });
+    best
+}
+
+/// Slope of the lowest line above `side * f` on `x` at the abscissa `at`: the tangent or chord of CROWN and DeepPoly.
+///
+/// One convex piece: the chord. One concave piece: the tangent. Otherwise the slope at which the touching point passes `at`,
+/// by bisection between the least and the greatest derivative, which lie at ends of pieces.
+fn hull_slope<S: Smooth + ?Sized>(f: &S, side: Side, x: Interval, at: f64) -> f64 {
+    let (mut count, mut only, mut low, mut high) = (0, None, f64::INFINITY, f64::NEG_INFINITY);
+    f.pieces(x, &mut |piece| {
+        count += 1;
+        only = is_convex(side, piece.curvature);
+        for a in [piece.on.low, piece.on.high] {
+            let slope = side.signed(f.derivative(a));
+            (low, high) = (low.min(slope), high.max(slope));
+        }
+    });
+    let chord = (f.eval(x.high) - f.eval(x.low)) / (x.high - x.low);
+    let slope = match (count, only) {
+        (1, Some(false)) => f.derivative(at),
+        (1, _) => chord,
+        _ if low.is_finite() && high.is_finite() && x.low.is_finite() && x.high.is_finite() => {
+            for _ in 0..30 {
+                let t = 0.5 * (low + high);
+                if touch(f, side, t, x, at) > at { low = t } else { high = t }
+            }
+            side.signed(0.5 * (low + high))
+        }
+        _ => 0.0,
+    };
+    [slope, f.derivative(at)].into_iter().find(|t| t.is_finite()).unwrap_or(0.0)
+}
+
+fn slope_range<S: Smooth + ?Sized>(f: &S, side: Side, x: Interval) -> (f64, f64) {
+    let inward = 1e-6 * (x.high - x.low);
+    let (a, b) = (hull_slope(f, side, x, x.low + inward), hull_slope(f, side, x, x.high - inward));
+    (a.min(b), a.max(b))
+}
+
+/// A [`Smooth`] function as a [`Scalar`].
+#[derive(Debug)]
+pub struct Curve<S>(pub S);
+
+impl<S: Smooth> Scalar for Curve<S> {
+    fn name(&self) -> &str {
+        self.0.name()
+    }
+    fn eval(&self, x: f64) -> f64 {
+        self.0.eval(x)
+    }
+    fn derivative(&self, x: f64) -> f64 {
+        self.0.derivative(x)
+    }
+    fn interval(&self, x: Interval) -> Interval {
+        self.0.interval(x)
+    }
+    fn upper_offset(&self, t: f64, x: Interval) -> f64 {
+        offset(&self.0, Side::Upper, t, x)
+    }
+    fn lower_offset(&self, t: f64, x: Interval) -> f64 {
+        offset(&self.0, Side::Lower, -t, x)
+    }
+    fn upper_slope(&self, x: Interval) -> f64 {
+        hull_slope(&self.0, Side::Upper, x, x.middle())
+    }
+    fn lower_slope(&self, x: Interval) -> f64 {
+        hull_slope(&self.0, Side::Lower, x, x.middle())
+    }
+    fn lower_slope_range(&self, x: Interval) -> (f64, f64) {
+        slope_range(&self.0, Side::Lower, x)
+    }
+    fn upper_slope_range(&self, x: Interval) -> (f64, f64) {
+        slope_range(&self.0, Side::Upper, x)
+    }
+    fn upper_touch(&self, t: f64, x: Interval, near: f64) -> f64 {
+        touch(&self.0, Side::Upper, t, x, near)
+    }
+    fn lower_touch(&self, t: f64, x: Interval, near: f64) -> f64 {
+        touch(&self.0, Side::Lower, -t, x, near)
+    }
+    fn deployed_error(&self) -> DeployedError {
+        self.0.deployed_error()
+    }
+    fn eval_exact(&self, x: &dashu::rational::RBig) -> Option<dashu::rational::RBig> {
+        self.0.eval_exact(x)
+    }
+}
