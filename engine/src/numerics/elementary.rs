@@ -88,7 +88,10 @@ pub fn sigmoid(x: f64) -> Interval {
     let one = Interval::point(1.0);
     let e = exp(-x.abs());
     // Monotone in e, so the ends decide.
-    let away = |e: Interval| Interval { low: (e.low / (1.0 + e.low).next_up()).next_down(), high: (e.high / (1.0 + e.high).next_down()).next_up() };
+    let away = |e: Interval| Interval {
+        low: (e.low / (1.0 + e.low).next_up()).next_down(),
+        high: (e.high / (1.0 + e.high).next_down()).next_up(),
+    };
     let y = match x {
         _ if x.is_nan() => return Interval::WHOLE,
         _ if x >= 0.0 => one / (one + e),

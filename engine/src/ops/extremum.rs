@@ -49,7 +49,11 @@ impl Groups for Extremum {
     }
 
     fn output_len(&self, inputs: &[usize]) -> Result<usize, String> {
-        if inputs == self.sizes { Ok(self.outputs()) } else { Err(format!("operands of {inputs:?} elements where {:?} are needed", self.sizes)) }
+        if inputs == self.sizes {
+            Ok(self.outputs())
+        } else {
+            Err(format!("operands of {inputs:?} elements where {:?} are needed", self.sizes))
+        }
     }
 
     fn outputs(&self) -> usize {

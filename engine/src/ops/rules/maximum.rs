@@ -46,9 +46,8 @@ fn oriented<G: Groups + ?Sized>(groups: &G, inputs: &[&Ranges], output: usize, m
 
 /// Chooses multipliers for `c max p` and returns the bound that goes with them.
 fn relax(c: f64, members: &mut [Member]) -> f64 {
-    let best = |key: fn(&Interval) -> f64| {
-        (0..members.len()).reduce(|a, b| if key(&members[b].range) > key(&members[a].range) { b } else { a })
-    };
+    let best =
+        |key: fn(&Interval) -> f64| (0..members.len()).reduce(|a, b| if key(&members[b].range) > key(&members[a].range) { b } else { a });
     if c < 0.0 {
         let Some(k) = best(|r| r.middle()) else { return f64::NAN };
         members[k].multiplier = c;
