@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::supports;
+use crate::{digits, supports};
 
 /// Sound verdicts for neural networks: ONNX and VNN-LIB in; `unsat` (holds), `sat` (fails, with a witness) or `unknown` out.
 #[derive(Parser)]
@@ -25,4 +25,9 @@ pub struct Arguments {
 pub enum Command {
     /// Print what the solver supports, in the VNN-LIB standard's terms
     Supports(supports::Capability),
+    /// Certify the robustness of handwritten-digit classifiers; without options, of two embedded ones
+    Digits(digits::DigitsArgs),
+    /// Another spelling of `digits train-certify`
+    #[command(hide = true)]
+    DigitsTrainCertify(digits::TrainArgs),
 }

@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand, each a thin skin over the engine.
 
 mod arguments;
+mod digits;
 mod failure;
 mod supports;
 
@@ -47,6 +48,8 @@ fn run(arguments: Arguments, started: Instant) -> Result<Finished, Failure> {
     }
     match arguments.command {
         Some(Command::Supports(which)) => supports::run(&which),
+        Some(Command::Digits(which)) => digits::run(&which),
+        Some(Command::DigitsTrainCertify(which)) => digits::train_certify(&which),
         None => Err(Failure::new("no command given; `ironbound --help` lists them")),
     }
 }

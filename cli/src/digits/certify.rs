@@ -1,0 +1,89 @@
+//! Certified accuracy: of how many images no perturbation can change the class.
+
+use checker::Semantics;
+
+use super::bounds::{Bounds, Method, perturbed};
+use super::classifier::Classifier;
+use super::dataset::{Dataset, Example};
+use super::error::DigitsError;
+
+/// What is proved of one image.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// The network is right on the unperturbed image.
+    pub nominal: bool,
+    /// Proved by intervals of the logits.
+    pub interval: bool,
+    /// Proved by CROWN bounds of the logits.
+    pub crown: bool,
+    /// Proved by a bound of each difference of logits (the best possible answer for a linear network).
+    pub margin: bool,
+}
+
+/// Counts over the images.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Images looked at.
+    pub total: usize,
+    /// Right on the unperturbed image.
+    pub nominal: usize,
+    /// Proved by intervals.
+    pub interval: usize,
+    /// Proved by CROWN, logit by logit.
+    pub crown: usize,
+    /// Proved by pairwise margins.
+    pub margin: usize,
+}
+
+/// What is asked: how far pixels may move, and what the network is taken to be.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Question {
+    /// Perturbation radius of each pixel.
+    pub eps: f64,
+    /// Semantics of the proofs.
+    pub semantics: Semantics,
+}
+
+/// Refuses a network and a data set of different sizes.
+pub fn check_fit(network: &Classifier, data: &Dataset) -> Result<(), DigitsError> {
+    if (network.inputs(), network.classes()) == (data.inputs, data.classes) {
+        return Ok(());
+    }
+    let (n, d) = ((network.inputs(), network.classes()), (data.inputs, data.classes));
+    let text = format!("the network maps {} pixels to {} classes, but the data set has {} pixels and {} classes", n.0, n.1, d.0, d.1);
+    Err(DigitsError::Mismatch(text + ": give weights and data set that belong together"))
+}
+
+/// Counts over the first `max` images.
+pub fn count(network: &Classifier, data: &Dataset, max: usize, question: Question) -> Result<Counts, DigitsError> {
+    check_fit(network, data)?;
+    let mut counts = Counts::default();
+    for example in data.examples.iter().take(max) {
+        let outcome = certify(network, example, question);
+        counts.total += 1;
+        counts.nominal += outcome.nominal as usize;
+        counts.interval += outcome.interval as usize;
+        counts.crown += outcome.crown as usize;
+        counts.margin += outcome.margin as usize;
+    }
+    Ok(counts)
+}
+
+/// All methods on one image.
+pub fn certify(network: &Classifier, example: &Example, question: Question) -> Outcome {
+    let label = example.label;
+    let bounds = |method| Bounds::new(network, perturbed(&example.x, question.eps, question.semantics), question.semantics, method);
+    let (interval, crown) = (bounds(Method::Interval), bounds(Method::Crown));
+    let separated = |b: &Bounds| is_separated(&b.logits().low, &b.logits().high, label);
+    Outcome {
+        nominal: network.predict(&example.x) == label,
+        interval: separated(&interval),
+        crown: separated(&crown),
+        margin: (0..network.classes()).filter(|&other| other != label).all(|other| crown.margin(label, other) > 0.0),
+    }
+}
+
+/// True if the lower bound of the label's logit is strictly above the upper bounds of all others.
+pub fn is_separated(low: &[f64], high: &[f64], label: usize) -> bool {
+    (0..high.len()).filter(|&other| other != label).all(|other| low[label] > high[other])
+}
