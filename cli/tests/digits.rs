@@ -132,3 +132,20 @@ fn bad_input_gives_exit_code_3_and_no_table() {
         assert!(errors.contains(part), "{errors}");
     }
 }
+
+#[test]
+fn exported_files_are_what_the_program_holds() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = |name: &str| folder.path().join(name).display().to_string();
+    let (code, text, _) = ironbound(&["digits", "export", &file("demo"), "--max", "2"]);
+    assert_eq!(code, 0, "{text}");
+    let (_, embedded, _) = ironbound(&["digits"]);
+    let (_, table, _) = ironbound(&["digits", "--weights", &file("demo/linear.json"), "--dataset", &file("demo/test.json")]);
+    let first = embedded.lines().filter(|l| l.starts_with("  certified")).map(|l| l.split_whitespace().nth_back(1).unwrap_or(""));
+    assert_eq!(first.collect::<Vec<_>>(), counts(&table)[1..]);
+    let list = std::fs::read_to_string(file("demo/instances.csv")).expect("written");
+    assert_eq!(
+        list,
+        "linear.onnx,image_000.vnnlib,10\nlinear.onnx,image_001.vnnlib,10\nrelu.onnx,image_000.vnnlib,10\nrelu.onnx,image_001.vnnlib,10\n"
+    );
+}

@@ -8,6 +8,7 @@ mod classifier;
 mod dataset;
 mod embedded;
 mod error;
+mod export;
 mod json;
 mod onnx;
 mod options;
@@ -35,6 +36,7 @@ pub fn run(args: &DigitsArgs) -> Result<Finished, Failure> {
         None => Ok(Finished::success(certify(&args.certify)?)),
         Some(Action::TrainCertify(args)) => train_certify(args),
         Some(Action::Check(args)) => Ok(check(args)?),
+        Some(Action::Export(args)) => Ok(Finished::success(export::export(&args.folder, args.eps, args.max)?)),
     }
 }
 

@@ -26,6 +26,8 @@ pub enum Action {
     TrainCertify(TrainArgs),
     /// Check a certificate of the format robust_margin_cert_v0_1.
     Check(CheckArgs),
+    /// Write the embedded networks and robustness queries as files (ONNX, VNN-LIB, JSON), to try other commands on.
+    Export(ExportArgs),
 }
 
 /// Options of plain `digits`.
@@ -145,6 +147,19 @@ pub struct CheckArgs {
     /// The test images that it is about.
     #[arg(long, value_name = "FILE", requires = "weights")]
     pub dataset: Option<PathBuf>,
+}
+
+/// Options of `digits export`.
+#[derive(Args, Debug)]
+pub struct ExportArgs {
+    /// The folder to write to; made if it is not there.
+    pub folder: PathBuf,
+    /// How far each pixel may move in the queries.
+    #[arg(long, default_value_t = 0.02, value_parser = radius, allow_negative_numbers = true)]
+    pub eps: f64,
+    /// Write queries for this many test images.
+    #[arg(long, default_value_t = 10, value_parser = positive)]
+    pub max: usize,
 }
 
 fn number(text: &str, fits: impl Fn(f64) -> bool, expected: &str) -> Result<f64, String> {
