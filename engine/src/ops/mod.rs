@@ -10,6 +10,8 @@
 mod abs;
 mod clip;
 mod dense;
+#[doc(hidden)]
+pub mod examples;
 mod extremum;
 mod leaky_relu;
 mod max_pool;
@@ -145,7 +147,7 @@ fn transpose_by_weights<F: Real, A: Affine + ?Sized>(op: &A, operand: usize, y: 
 }
 
 fn row_lengths<F>(x: &[F], y: &[F], rows: usize) -> (usize, usize) {
-    if rows == 0 { (0, 0) } else { (x.len() / rows, y.len() / rows) }
+    (x.len().checked_div(rows).unwrap_or(0), y.len().checked_div(rows).unwrap_or(0))
 }
 
 /// How far a deployed elementary function may be from the real one: `|computed - exact| <= absolute + relative * |exact|`.

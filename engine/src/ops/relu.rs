@@ -2,6 +2,7 @@
 
 use dashu::rational::RBig;
 
+use super::rules::nan_max;
 use super::{DeployedError, Scalar};
 use crate::numerics::Interval;
 
@@ -33,11 +34,13 @@ impl Scalar for Relu {
 
     // Both differences are piecewise linear with one kink: the ends and the kink decide.
     fn upper_offset(&self, t: f64, x: Interval) -> f64 {
-        corners(x).into_iter().flatten().map(|a| (a.max(0.0) - (t * a).next_down()).next_up()).fold(f64::NEG_INFINITY, nan_max)
+        let above = |a: f64| (a.max(0.0) - (t * a).next_down()).next_up();
+        if t.is_finite() { corners(x).into_iter().flatten().map(above).fold(f64::NEG_INFINITY, nan_max) } else { f64::NAN }
     }
 
     fn lower_offset(&self, t: f64, x: Interval) -> f64 {
-        corners(x).into_iter().flatten().map(|a| ((t * a).next_up() - a.max(0.0)).next_up()).fold(f64::NEG_INFINITY, nan_max)
+        let below = |a: f64| ((t * a).next_up() - a.max(0.0)).next_up();
+        if t.is_finite() { corners(x).into_iter().flatten().map(below).fold(f64::NEG_INFINITY, nan_max) } else { f64::NAN }
     }
 
     fn upper_slope(&self, x: Interval) -> f64 {
@@ -84,11 +87,6 @@ impl Scalar for Relu {
 /// The ends of `x`, and the kink where it lies inside.
 fn corners(x: Interval) -> [Option<f64>; 3] {
     [Some(x.low), Some(x.high), x.contains(0.0).then_some(0.0)]
-}
-
-/// The larger; NaN if one is NaN (`f64::max` would drop it, and with it a bound).
-fn nan_max(a: f64, b: f64) -> f64 {
-    if a.is_nan() || b.is_nan() { f64::NAN } else { a.max(b) }
 }
 
 fn best(x: Interval, near: f64, value: impl Fn(f64) -> f64) -> f64 {

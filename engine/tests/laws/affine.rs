@@ -1,0 +1,194 @@
+//! Laws of affine operators: the fast twins compute what `for_each_weight` means, and the counts behind gamma are true.
+
+use dashu::rational::RBig;
+use engine::numerics::rounding::{gamma, underflow};
+use engine::ops::examples::{Example, examples};
+use engine::ops::{Affine, Operation};
+
+use crate::reference::exact;
+use crate::samples::Dice;
+
+/// One affine example with its weights listed: `(operand, output, input, weight)`.
+struct Case {
+    op: Box<dyn Affine>,
+    sizes: Vec<usize>,
+    outputs: usize,
+    weights: Vec<(usize, usize, usize, f64)>,
+}
+
+fn cases() -> Vec<Case> {
+    let case = |Example { operation, sizes, .. }| {
+        let outputs = operation.output_len(&sizes).expect("examples fit");
+        let Operation::Affine(op) = operation else { return None };
+        let mut weights = Vec::new();
+        for k in 0..sizes.len() {
+            op.for_each_weight(k, &mut |o, i, w| weights.push((k, o, i, w)));
+        }
+        Some(Case { op, sizes, outputs, weights })
+    };
+    examples().into_iter().filter_map(case).collect()
+}
+
+impl Case {
+    /// `sum W x` (or `|W| x`) of one operand plus what was there, exactly.
+    fn applied(&self, operand: usize, x: &[f64], before: &[f64], absolute: bool) -> Vec<RBig> {
+        let mut y: Vec<RBig> = before.iter().map(|&b| exact(b)).collect();
+        for &(_, o, i, w) in self.weights.iter().filter(|w| w.0 == operand) {
+            y[o] += exact(if absolute { w.abs() } else { w }) * exact(x[i]);
+        }
+        y
+    }
+
+    /// `W^T y` of one operand plus what was there, exactly.
+    fn transposed(&self, operand: usize, y: &[f64], before: &[f64]) -> Vec<RBig> {
+        let mut x: Vec<RBig> = before.iter().map(|&b| exact(b)).collect();
+        for &(_, o, i, w) in self.weights.iter().filter(|w| w.0 == operand) {
+            x[i] += exact(w) * exact(y[o]);
+        }
+        x
+    }
+
+    /// True if sums with integers below 10 are exact in binary32.
+    fn has_small_weights(&self) -> bool {
+        self.weights.iter().all(|w| w.3.abs() <= 64.0 && (w.3 * 16.0).fract() == 0.0)
+    }
+
+    /// Largest number of nonzero weights that share a key.
+    fn most(&self, operands: impl Fn(usize) -> bool, key: impl Fn(&(usize, usize, usize, f64)) -> usize) -> usize {
+        let mut counts = std::collections::BTreeMap::new();
+        for w in self.weights.iter().filter(|w| operands(w.0) && w.3 != 0.0) {
+            *counts.entry(key(w)).or_insert(0) += 1;
+        }
+        counts.into_values().max().unwrap_or(0)
+    }
+}
+
+fn integers(dice: &mut Dice, n: usize) -> Vec<f64> {
+    (0..n).map(|_| dice.below(19) as f64 - 9.0).collect()
+}
+
+fn narrow(v: &[f64]) -> Vec<f32> {
+    v.iter().map(|&x| x as f32).collect()
+}
+
+fn wide(v: &[f32]) -> Vec<f64> {
+    v.iter().map(|&x| x as f64).collect()
+}
+
+fn assert_equal(op: &dyn Affine, what: &str, got: &[f64], expected: &[RBig]) {
+    for (i, (g, e)) in got.iter().zip(expected).enumerate() {
+        assert!(exact(*g) == *e, "{} {op:?}: element {i} is {g}, not {e}", what);
+    }
+}
+
+#[test]
+fn weights_are_visited_in_order_and_in_range() {
+    for case in cases() {
+        for k in 0..case.sizes.len() {
+            let visited: Vec<(usize, usize)> = case.weights.iter().filter(|w| w.0 == k).map(|w| (w.1, w.2)).collect();
+            assert!(visited.is_sorted(), "{:?} operand {k}: {visited:?}", case.op);
+            assert!(visited.iter().all(|&(o, i)| o < case.outputs && i < case.sizes[k]), "{:?} operand {k}", case.op);
+        }
+        assert!(case.op.bias().is_none_or(|b| b.len() == case.outputs), "{:?}: length of the bias", case.op);
+    }
+}
+
+#[test]
+fn apply_is_the_sum_over_weights_and_adds() {
+    for case in cases() {
+        let mut dice = Dice::new(11);
+        let small = case.has_small_weights();
+        for (k, &n) in case.sizes.iter().enumerate() {
+            for absolute in [false, true] {
+                let rows = 3;
+                let (x, before) = (integers(&mut dice, rows * n), integers(&mut dice, rows * case.outputs));
+                let (mut y64, mut y32) = (before.clone(), narrow(&before));
+                case.op.apply_f64(k, &x, &mut y64, rows, absolute);
+                case.op.apply_f32(k, &narrow(&x), &mut y32, rows, absolute);
+                for r in 0..rows {
+                    let (m, y32) = (case.outputs, wide(&y32));
+                    let expected = case.applied(k, &x[r * n..][..n], &before[r * m..][..m], absolute);
+                    if small {
+                        assert_equal(&*case.op, "apply_f64", &y64[r * m..][..m], &expected);
+                        assert_equal(&*case.op, "apply_f32", &y32[r * m..][..m], &expected);
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn transpose_is_the_adjoint_and_adds() {
+    for case in cases().iter().filter(|c| c.has_small_weights()) {
+        let mut dice = Dice::new(12);
+        for (k, &n) in case.sizes.iter().enumerate() {
+            let (rows, m) = (3, case.outputs);
+            let (y, before) = (integers(&mut dice, rows * m), integers(&mut dice, rows * n));
+            let (mut x64, mut x32) = (before.clone(), narrow(&before));
+            case.op.transpose_f64(k, &y, &mut x64, rows);
+            case.op.transpose_f32(k, &narrow(&y), &mut x32, rows);
+            for r in 0..rows {
+                let expected = case.transposed(k, &y[r * m..][..m], &before[r * n..][..n]);
+                assert_equal(&*case.op, "transpose_f64", &x64[r * n..][..n], &expected);
+                assert_equal(&*case.op, "transpose_f32", &wide(&x32)[r * n..][..n], &expected);
+            }
+        }
+    }
+}
+
+/// On numbers with full mantissas the error stays below what `fan_in` and `fan_out` promise, exactly measured.
+#[test]
+fn rounding_stays_below_gamma_of_the_counts() {
+    for case in cases() {
+        let mut dice = Dice::new(13);
+        for (k, &n) in case.sizes.iter().enumerate() {
+            let m = case.outputs;
+            let (x, y): (Vec<f64>, Vec<f64>) = ((0..n).map(|_| dice.unit() - 0.5).collect(), (0..m).map(|_| dice.unit() - 0.5).collect());
+            let absolute = |v: &[f64]| v.iter().map(|x| x.abs()).collect::<Vec<f64>>();
+            let (mut ahead, mut size, mut back) = (vec![0.0; m], vec![0.0; m], vec![0.0; n]);
+            case.op.apply_f64(k, &x, &mut ahead, 1, false);
+            case.op.transpose_f64(k, &y, &mut back, 1);
+            case.op.apply_f64(k, &absolute(&x), &mut size, 1, true);
+            let sizes = case.applied(k, &absolute(&x), &vec![0.0; m], true);
+            for (o, truth) in case.applied(k, &x, &vec![0.0; m], false).into_iter().enumerate() {
+                assert_within(&case, exact(ahead[o]) - truth, case.op.fan_in(), &sizes[o]);
+                assert_within(&case, exact(size[o]) - &sizes[o], case.op.fan_in(), &sizes[o]);
+            }
+            let mut weighed = vec![RBig::ZERO; n];
+            for &(_, o, i, w) in case.weights.iter().filter(|w| w.0 == k) {
+                weighed[i] += exact(w.abs()) * exact(y[o].abs());
+            }
+            for (i, truth) in case.transposed(k, &y, &vec![0.0; n]).into_iter().enumerate() {
+                assert_within(&case, exact(back[i]) - truth, case.op.fan_out(k), &weighed[i]);
+            }
+        }
+    }
+}
+
+fn assert_within(case: &Case, error: RBig, terms: usize, size: &RBig) {
+    let allowed = exact(gamma::<f64>(terms)) * size + exact(underflow::<f64>(terms));
+    assert!(error.clone() <= allowed && -error <= allowed, "{:?}: error above gamma of {terms} terms", case.op);
+}
+
+#[test]
+fn counts_are_at_least_the_true_ones() {
+    for case in cases() {
+        let bias = case.op.bias().is_some() as usize;
+        let fan_in = case.most(|_| true, |w| w.1) + bias;
+        assert!(case.op.fan_in() >= fan_in, "{:?}: fan-in {} where {fan_in} terms are summed", case.op, case.op.fan_in());
+        for k in 0..case.sizes.len() {
+            let fan_out = case.most(|operand| operand == k, |w| w.2);
+            assert!(case.op.fan_out(k) >= fan_out, "{:?}: fan-out {} where {fan_out} terms are fed", case.op, case.op.fan_out(k));
+        }
+    }
+}
+
+#[test]
+fn a_selection_only_copies() {
+    for case in cases().iter().filter(|c| c.op.is_selection()) {
+        assert!(case.op.bias().is_none(), "{:?} adds constants", case.op);
+        assert!(case.weights.iter().all(|w| w.3 == 1.0 || w.3 == 0.0), "{:?} has other weights than 1", case.op);
+        assert!(case.most(|_| true, |w| w.1) <= 1, "{:?} sums", case.op);
+    }
+}
