@@ -5,6 +5,7 @@
 pub mod numerics;
 
 pub mod graph;
+pub mod input;
 pub mod ops;
 pub mod query;
 pub mod search;

@@ -43,6 +43,11 @@ impl Ranges {
         Ranges { base, own }
     }
 
+    /// The elements that differ from the shared base.
+    pub fn own(&self) -> &[(usize, DecimalRange)] {
+        &self.own
+    }
+
     /// Number of input elements.
     pub fn len(&self) -> usize {
         self.base.len()
@@ -85,7 +90,8 @@ impl FromIterator<DecimalRange> for Ranges {
 
 impl PartialEq for Ranges {
     fn eq(&self, other: &Ranges) -> bool {
-        self.len() == other.len() && self.iter().eq(other.iter())
+        let same = Arc::ptr_eq(&self.base, &other.base) && self.own == other.own;
+        same || (self.len() == other.len() && self.iter().eq(other.iter()))
     }
 }
 

@@ -1,0 +1,3 @@
+//! Readers: files in, types that cannot be wrong out.
+
+pub mod vnnlib;
