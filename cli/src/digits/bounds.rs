@@ -296,4 +296,34 @@ mod tests {
         assert!(margin(Semantics::Real) > 0.74);
         assert!(margin(Semantics::Float32) <= -0.25);
     }
+
+    #[test]
+    fn cancellation_in_our_own_arithmetic_is_paid_for() {
+        // 2^53 + 1 - 2^53 is 1 exactly, but 0 in binary64 from left to right: once along a row, once down a column.
+        let big = 2f32.powi(53);
+        let network = |inputs, outputs| {
+            let layer = Layer { inputs, outputs, weights: vec![big, 1.0, -big], bias: vec![0.0; outputs] };
+            Classifier { layers: vec![layer], rounded: false }
+        };
+        let ones = |n| Ranges { low: vec![1.0; n], high: vec![1.0; n] };
+        let (row, column) = (network(3, 1), network(1, 3));
+        assert!(Bounds::new(&row, ones(3), Semantics::Real, Method::Interval).logits().at(0).contains(1.0));
+        assert!(Bounds::new(&column, ones(1), Semantics::Real, Method::Crown).upper(0, vec![1.0; 3]) >= 1.0);
+    }
+
+    #[test]
+    fn the_box_encloses_the_exact_decimals_and_their_binary32_roundings() {
+        use engine::numerics::Decimal;
+        for (pixel, eps) in [("0.1", "0.02"), ("0.3", "0.1"), ("0.7", "1e-9"), ("0.0625", "0")] {
+            let exact = |text: &str| text.parse::<Decimal>().expect("a decimal");
+            let (low, high) = (exact(pixel) - exact(eps), exact(pixel) + exact(eps));
+            let near = |text: &str| text.parse::<f64>().expect("a number");
+            let range = |semantics| perturbed(&[near(pixel)], near(eps), semantics).at(0);
+            let real = range(Semantics::Real);
+            assert!(Decimal::from_f64(real.low).expect("finite") <= low && Decimal::from_f64(real.high).expect("finite") >= high);
+            let float32 = range(Semantics::Float32);
+            assert!(float32.low <= low.to_f32() as f64 && float32.high >= high.to_f32() as f64);
+            assert_eq!(range(Semantics::Both), real.hull(float32));
+        }
+    }
 }

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use serde_json::Value;
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Value};
 
 use super::error::DigitsError;
 
@@ -16,9 +17,72 @@ pub fn write_bytes(file: &Path, bytes: &[u8]) -> Result<(), DigitsError> {
     std::fs::write(file, bytes).map_err(|source| DigitsError::Write { file: file.into(), source })
 }
 
-/// Parses JSON bytes; `file` is for messages.
+/// Parses JSON bytes; `file` is for messages. An object with the same member twice is refused: readers would differ on it.
 pub fn parse(file: &str, bytes: &[u8]) -> Result<Value, DigitsError> {
-    serde_json::from_slice(bytes).map_err(|source| DigitsError::Json { file: file.into(), source })
+    let value: Result<Unambiguous, _> = serde_json::from_slice(bytes);
+    value.map(|v| v.0).map_err(|source| DigitsError::Json { file: file.into(), source })
+}
+
+/// A JSON value without repeated members.
+struct Unambiguous(Value);
+
+impl<'de> Deserialize<'de> for Unambiguous {
+    fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Unambiguous, D::Error> {
+        source.deserialize_any(AnyValue).map(Unambiguous)
+    }
+}
+
+struct AnyValue;
+
+impl<'de> Visitor<'de> for AnyValue {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, v: bool) -> Result<Value, E> {
+        Ok(v.into())
+    }
+
+    fn visit_i64<E>(self, v: i64) -> Result<Value, E> {
+        Ok(v.into())
+    }
+
+    fn visit_u64<E>(self, v: u64) -> Result<Value, E> {
+        Ok(v.into())
+    }
+
+    fn visit_f64<E>(self, v: f64) -> Result<Value, E> {
+        Ok(v.into())
+    }
+
+    fn visit_str<E>(self, v: &str) -> Result<Value, E> {
+        Ok(v.into())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Value, A::Error> {
+        let mut array = Vec::new();
+        while let Some(Unambiguous(value)) = elements.next_element()? {
+            array.push(value);
+        }
+        Ok(Value::Array(array))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
+        let mut object = Map::new();
+        while let Some((key, Unambiguous(value))) = members.next_entry::<String, _>()? {
+            if object.contains_key(&key) {
+                return Err(A::Error::custom(format!("member `{key}` appears twice")));
+            }
+            object.insert(key, value);
+        }
+        Ok(Value::Object(object))
+    }
 }
 
 /// A place in a JSON document.
@@ -143,5 +207,17 @@ mod tests {
     fn numbers_that_json_cannot_hold_are_refused() {
         assert!(parse("w.json", b"[1e999]").is_err());
         assert!(parse("w.json", b"[NaN]").is_err());
+    }
+
+    #[test]
+    fn a_repeated_member_is_refused() {
+        assert!(parse("w.json", br#"[{"a":1,"a":1}]"#).unwrap_err().to_string().contains("`a` appears twice"));
+    }
+
+    #[test]
+    fn garbage_and_deep_nesting_are_refused() {
+        for bytes in [&b"\xff\xfe"[..], b"", b"{\"a\":", &[b'['; 100_000]] {
+            assert!(parse("w.json", bytes).is_err());
+        }
     }
 }

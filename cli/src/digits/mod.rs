@@ -77,7 +77,6 @@ fn certify(args: &CertifyArgs) -> Result<String, DigitsError> {
     }
     let networks = match &args.weights {
         Some(file) => vec![load_weights(file)?.0],
-        None if args.dataset.is_some() => vec![embedded::linear()?],
         None => vec![embedded::linear()?, embedded::relu()?],
     };
     let (data, name) = match &args.dataset {
