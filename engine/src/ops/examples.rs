@@ -45,6 +45,7 @@ fn affine_examples() -> Vec<Example> {
 fn scalar_examples() -> Vec<Example> {
     let leaky = |alpha: f32| scalar("leaky_relu", LeakyRelu::new(alpha).expect("finite"));
     let clip = |low: f64, high: f64| scalar("clip", Clip::new(low, high).expect("in order"));
+    let power = |n: f64| scalar("pow", Curve(Pow::new(n).expect("an integer")));
     vec![
         scalar("relu", Relu),
         leaky(0.01),
@@ -58,6 +59,19 @@ fn scalar_examples() -> Vec<Example> {
         clip(-3.0, f64::INFINITY),
         scalar("sigmoid", Curve(Sigmoid)),
         scalar("tanh", Curve(Tanh)),
+        scalar("exp", Curve(Exp)),
+        scalar("softplus", Curve(Softplus)),
+        scalar("wave", Curve(Wave::Sin)),
+        scalar("wave", Curve(Wave::Cos)),
+        power(1.0),
+        power(2.0),
+        power(3.0),
+        power(4.0),
+        scalar("reciprocal", Curve(Reciprocal)),
+        scalar("sign", Sign),
+        scalar("floor", Floor),
+        scalar("hard_sigmoid", HardSigmoid::new(0.2, 0.5).expect("rising")),
+        scalar("hard_sigmoid", HardSigmoid::new(3.0, -7.1).expect("rising")),
     ]
 }
 

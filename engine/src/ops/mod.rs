@@ -12,24 +12,40 @@ mod clip;
 mod dense;
 #[doc(hidden)]
 pub mod examples;
+mod exp;
 mod extremum;
+mod floor;
+mod hard_sigmoid;
 mod leaky_relu;
 mod max_pool;
+mod pow;
+mod reciprocal;
 mod relu;
 pub mod rules;
 mod sigmoid;
+mod sign;
+mod softplus;
 mod tanh;
+mod wave;
 
 pub use abs::Abs;
 pub use clip::Clip;
 pub use dense::Dense;
+pub use exp::Exp;
 pub use extremum::{Extreme, Extremum};
+pub use floor::Floor;
+pub use hard_sigmoid::HardSigmoid;
 pub use leaky_relu::LeakyRelu;
 pub use max_pool::{MaxPool, PoolAxis};
+pub use pow::Pow;
+pub use reciprocal::Reciprocal;
 pub use relu::Relu;
 pub use rules::smooth::Curve;
 pub use sigmoid::Sigmoid;
+pub use sign::Sign;
+pub use softplus::Softplus;
 pub use tanh::Tanh;
+pub use wave::Wave;
 
 use std::fmt::Debug;
 

@@ -82,12 +82,13 @@ pub fn cos(x: f64) -> Enclosed {
     if x.abs() > 1e18 { Enclosed { low: -RBig::ONE, high: Some(RBig::ONE) } } else { around(big(x).cos()) }
 }
 
-/// The operator's real value: exact where the operator says so itself, else from the table here.
-pub fn value(op: &dyn Scalar, x: f64) -> Enclosed {
+/// The operator's real value: exact where the operator says so itself, else from the table here; `None` where it has none.
+pub fn value(op: &dyn Scalar, x: f64) -> Option<Enclosed> {
     if let Some(y) = op.eval_exact(&exact(x)) {
-        return Enclosed::exactly(y);
+        return Some(Enclosed::exactly(y));
     }
-    match op.name() {
+    Some(match op.name() {
+        "Reciprocal" if x == 0.0 => return None,
         "Sigmoid" => sigmoid(x),
         "Tanh" => tanh(x),
         "Exp" => exp(x),
@@ -95,7 +96,7 @@ pub fn value(op: &dyn Scalar, x: f64) -> Enclosed {
         "Sin" => sin(x),
         "Cos" => cos(x),
         other => panic!("no reference for {other}: give it eval_exact or a line here"),
-    }
+    })
 }
 
 /// True if `bound`, where it is a claim at all, is at least `x`. NaN and plus infinity claim nothing; minus infinity is wrong.
