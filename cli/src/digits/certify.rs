@@ -5,6 +5,7 @@ use checker::Semantics;
 use super::bounds::{Bounds, Method, perturbed};
 use super::classifier::Classifier;
 use super::dataset::{Dataset, Example};
+use super::decide::{Decision, decide};
 use super::error::DigitsError;
 
 /// What is proved of one image.
@@ -33,6 +34,17 @@ pub struct Counts {
     pub crown: usize,
     /// Proved by pairwise margins.
     pub margin: usize,
+    /// What the search adds, where it is asked for and supports the network.
+    pub search: Option<Searched>,
+}
+
+/// Counts of the complete search, which sees every image that the margins leave open.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Searched {
+    /// Proved, by margins or by the search.
+    pub proved: usize,
+    /// Shown not to be robust: some perturbation gets another class.
+    pub broken: usize,
 }
 
 /// What is asked: how far pixels may move, and what the network is taken to be.
@@ -54,10 +66,12 @@ pub fn check_fit(network: &Classifier, data: &Dataset) -> Result<(), DigitsError
     Err(DigitsError::Mismatch(text + ": give weights and data set that belong together"))
 }
 
-/// Counts over the first `max` images.
-pub fn count(network: &Classifier, data: &Dataset, max: usize, question: Question) -> Result<Counts, DigitsError> {
+/// Counts over the first `max` images; with `search`, images that no bound certifies are searched too.
+pub fn count(network: &Classifier, data: &Dataset, max: usize, question: Question, search: bool) -> Result<Counts, DigitsError> {
     check_fit(network, data)?;
     let mut counts = Counts::default();
+    let graph = network.graph()?;
+    let mut searched = search.then(Searched::default);
     for example in data.examples.iter().take(max) {
         let outcome = certify(network, example, question);
         counts.total += 1;
@@ -65,7 +79,17 @@ pub fn count(network: &Classifier, data: &Dataset, max: usize, question: Questio
         counts.interval += outcome.interval as usize;
         counts.crown += outcome.crown as usize;
         counts.margin += outcome.margin as usize;
+        if let Some(sums) = &mut searched {
+            let decision = if outcome.margin { Decision::Holds } else { decide(&graph, example, question)? };
+            match decision {
+                Decision::Holds => sums.proved += 1,
+                Decision::Fails => sums.broken += 1,
+                Decision::Unknown => {}
+                Decision::Unsupported => searched = None,
+            }
+        }
     }
+    counts.search = searched;
     Ok(counts)
 }
 

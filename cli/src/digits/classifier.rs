@@ -2,6 +2,9 @@
 //!
 //! `logits = W_n relu(... relu(W_1 x + b_1) ...) + b_n`; one layer makes it linear.
 
+use engine::graph::{Element, Graph, GraphError};
+use engine::numerics::Numbers;
+use engine::ops::{Dense, Operation, Relu};
 use serde_json::{Value, json};
 
 use super::error::DigitsError;
@@ -81,6 +84,24 @@ impl Classifier {
         (0..logits.len()).fold(0, |best, i| if logits[i] > logits[best] { i } else { best })
     }
 
+    /// The same network as a graph of the engine.
+    pub fn graph(&self) -> Result<Graph, DigitsError> {
+        let mut graph = Graph::new(Element::F32);
+        let mut last = graph.add_input("x", &[1, self.inputs()]);
+        for (k, layer) in self.layers.iter().enumerate() {
+            if k > 0 {
+                let shape = graph.nodes[last].shape.clone();
+                last = graph.add(&format!("relu{}", k - 1), Operation::Scalar(Box::new(Relu)), &[last], &shape).map_err(graph_error)?;
+            }
+            let (weights, bias) = (Numbers::F32(layer.weights.clone()), Numbers::F32(layer.bias.clone()));
+            let dense = Dense::new("Gemm", layer.inputs, layer.outputs, weights, Some(bias)).map_err(DigitsError::Graph)?;
+            last =
+                graph.add(&format!("layer{k}"), Operation::Affine(Box::new(dense)), &[last], &[1, layer.outputs]).map_err(graph_error)?;
+        }
+        graph.outputs.push(last);
+        Ok(graph)
+    }
+
     /// Reads the JSON format; `file` is for messages.
     pub fn from_json(file: &str, bytes: &[u8]) -> Result<Classifier, DigitsError> {
         let value = parse(file, bytes)?;
@@ -118,6 +139,10 @@ impl Classifier {
         }
         top.to_string() + "\n"
     }
+}
+
+fn graph_error(error: GraphError) -> DigitsError {
+    DigitsError::Graph(error.to_string())
 }
 
 /// A size from 1 to a sensible limit.

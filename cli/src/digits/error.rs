@@ -44,4 +44,7 @@ pub enum DigitsError {
     /// Two files, or a file and an option, do not fit together.
     #[error("{0}")]
     Mismatch(String),
+    /// A network that was read is inconsistent.
+    #[error("the network cannot be built: {0}")]
+    Graph(String),
 }

@@ -6,6 +6,7 @@ mod certify;
 mod check;
 mod classifier;
 mod dataset;
+mod decide;
 mod embedded;
 mod error;
 mod export;
@@ -15,6 +16,7 @@ mod options;
 mod sha256;
 mod table;
 mod train;
+mod vnnlib;
 
 use std::path::Path;
 
@@ -107,8 +109,10 @@ fn certify_files(weights: &Path, dataset: &Path, asked: &Asked, certificate: Opt
 /// Counts, as a table; all networks see the same images.
 fn report(networks: &[Classifier], data: &Dataset, name: &str, asked: &Asked) -> Result<String, DigitsError> {
     let mut columns = Vec::new();
+    // For a linear network the margins are the whole answer, up to rounding.
+    let search = networks.iter().any(|n| !n.is_linear());
     for network in networks {
-        let counts = count(network, data, asked.max, asked.question())?;
+        let counts = count(network, data, asked.max, asked.question(), search)?;
         columns.push(Column { title: network.title(), counts, exact: network.is_linear() });
     }
     let mut text = render(&columns, name, asked.question());

@@ -24,13 +24,18 @@ pub fn render(columns: &[Column], data: &str, question: Question) -> String {
     let margin = if columns.iter().all(|c| c.exact) { "certified by exact pairwise margin" } else { "certified by pairwise margin" };
     let star = if columns.iter().any(|c| c.exact) && columns.iter().any(|c| !c.exact) { " *" } else { "" };
     line(&mut text, "", columns.iter().map(|c| c.title.clone()));
-    let mut row = |name: &str, pick: fn(&Counts) -> usize| {
-        line(&mut text, name, columns.iter().map(|c| format!("{}/{}", pick(&c.counts), c.counts.total)));
+    let mut row = |name: &str, pick: fn(&Counts) -> Option<usize>| {
+        let cell = |c: &Column| pick(&c.counts).map_or("-".into(), |n| format!("{n}/{}", c.counts.total));
+        line(&mut text, name, columns.iter().map(cell));
     };
-    row("nominal accuracy", |c| c.nominal);
-    row("certified by interval (IBP)", |c| c.interval);
-    row("certified by CROWN, logit by logit", |c| c.crown);
-    row(&format!("{margin}{star}"), |c| c.margin);
+    row("nominal accuracy", |c| Some(c.nominal));
+    row("certified by interval (IBP)", |c| Some(c.interval));
+    row("certified by CROWN, logit by logit", |c| Some(c.crown));
+    row(&format!("{margin}{star}"), |c| Some(c.margin));
+    if columns.iter().any(|c| c.counts.search.is_some()) {
+        row("certified by complete search", |c| c.search.map(|s| s.proved));
+        row("shown not to be robust", |c| c.search.map(|s| s.broken));
+    }
     if !star.is_empty() {
         text += "  * exact for a linear network, a CROWN bound otherwise\n";
     }
