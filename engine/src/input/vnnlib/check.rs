@@ -49,3 +49,44 @@ fn shapes_fit(a: &[usize], b: &[usize]) -> bool {
 fn mismatch(message: String) -> QueryError {
     QueryError { kind: QueryErrorKind::Mismatch, file: String::new(), place: None, message }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::Element;
+    use crate::query::NetworkDeclaration;
+
+    /// A network without operations: its input is its output.
+    fn graph(shape: &[usize]) -> Graph {
+        let mut graph = Graph::new(Element::F32);
+        graph.add_input("image", shape);
+        graph.outputs = graph.inputs.clone();
+        graph
+    }
+
+    fn query(shape: &[usize]) -> Query {
+        let variable = |name: &str, kind| Variable { name: name.into(), kind, element: "float32".into(), shape: shape.into() };
+        let variables = vec![variable("X", VariableKind::Input), variable("Y", VariableKind::Output)];
+        let networks = vec![NetworkDeclaration { name: "f".into(), relation: None, variables }];
+        Query { networks, legacy: false, cases: vec![], notes: vec![] }
+    }
+
+    #[test]
+    fn shapes_fit_up_to_flattening_and_dimensions_of_1() {
+        for (declared, found) in [(&[2, 3][..], &[1, 2, 3][..]), (&[6], &[1, 2, 3]), (&[2, 3], &[6]), (&[2, 3], &[2, 1, 3, 1])] {
+            assert_eq!(check_against(&query(declared), &graph(found)), Ok(()), "{declared:?} {found:?}");
+        }
+        let error = check_against(&query(&[2, 3]), &graph(&[1, 3, 2])).unwrap_err();
+        assert_eq!(error.kind, QueryErrorKind::Mismatch);
+        assert!(error.message.contains("shape [2, 3]") && error.message.contains("`image` of the network has shape [1, 3, 2]"), "{error}");
+    }
+
+    #[test]
+    fn both_numbers_are_named_where_counts_differ() {
+        let error = check_against(&query(&[2, 3]), &graph(&[1, 784])).unwrap_err();
+        assert!(error.message.contains("declares 6 input elements, the network has 784"), "{error}");
+        let mut graph = graph(&[6]);
+        graph.outputs.clear();
+        assert!(check_against(&query(&[6]), &graph).unwrap_err().message.contains("6 output elements, the network has 0"));
+    }
+}

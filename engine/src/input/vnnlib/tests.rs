@@ -1,10 +1,12 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::*;
 use crate::query::{Case, Constraint};
 
+mod expansion;
 mod refusals;
 
 fn read(text: &str) -> Result<Query, QueryError> {
@@ -44,8 +46,6 @@ fn boxes_and_disjuncts_of_separate_assertions_are_shared() {
     assert_eq!(query.cases[0].disjuncts.iter().map(|d| shown(&d[0])).collect::<Vec<_>>(), ["1*2 + -1*3 + 0 >= 0", "1*2 + -1*4 + 0 >= 0"]);
     assert_eq!((query.input_len(), query.output_len(), query.notes.len()), (2, 3, 0));
 }
-
-use std::sync::Arc;
 
 #[test]
 fn disjuncts_with_the_same_box_make_one_case() {
