@@ -124,7 +124,9 @@ fn bad_input_gives_exit_code_3_and_no_table() {
         (vec!["digits", "--eps", "nan"], "finite"),
         (vec!["digits", "--max", "0"], "at least 1"),
         (vec!["digits", "--semantics", "exact"], "possible values"),
+        (vec!["digits", "--eps=0.1", "--eps=0.2"], "cannot be used multiple times"),
         (vec!["digits", "train-certify", "--epochs", "1", "--weights", &nowhere], "cannot write"),
+        (vec!["digits", "train-certify", "--lr", "1e6", "--hidden", "8,8,8,8,8,8,8,8,8", "--epochs", "9"], "smaller --lr"),
     ] {
         let (code, text, errors) = ironbound(&arguments);
         assert_eq!(code, 3, "{arguments:?}");

@@ -58,6 +58,11 @@ impl Classifier {
         self.layers.len() == 1
     }
 
+    /// True if all weights are finite.
+    pub fn is_finite(&self) -> bool {
+        self.layers.iter().all(|l| l.weights.iter().chain(&l.bias).all(|w| w.is_finite()))
+    }
+
     /// `linear 64-10` or `ReLU 64-64-64-10`.
     pub fn title(&self) -> String {
         let sizes: Vec<String> =

@@ -56,6 +56,9 @@ pub fn train_certify(args: &TrainArgs) -> Result<Finished, Failure> {
             eprintln!("epoch {epoch:03}: test_acc={:.4}", train::accuracy(network, &test));
         }
     });
+    if !network.is_finite() {
+        return Err(Failure::new("training diverged to infinite weights: give a smaller --lr"));
+    }
     let made = serde_json::json!({
         "tool": concat!("ironbound ", env!("CARGO_PKG_VERSION")), "seed": args.seed, "epochs": args.epochs,
         "batch": args.batch, "lr": args.lr as f64, "test_size": args.test_size,
