@@ -87,5 +87,16 @@ fn general_examples() -> Vec<Example> {
         general("extremum", Extremum::new(Extreme::Max, &[&[2, 2], &[2]]), &[4, 2]),
         general("extremum", Extremum::new(Extreme::Min, &[&[3], &[1], &[3]]), &[3, 1, 3]),
         general("extremum", Extremum::new(Extreme::Max, &[&[1]]), &[1]),
+        general("reduce_extremum", ReduceExtremum::new(Extreme::Max, &[2, 3, 2], &[false, true, false]), &[12]),
+        general("reduce_extremum", ReduceExtremum::new(Extreme::Min, &[2, 2], &[true, true]), &[4]),
+        general("bilinear", Bilinear::product(&[2, 1], &[2]), &[2, 2]),
+        general("bilinear", Bilinear::product(&[1], &[1]), &[1, 1]),
+        general("bilinear", Bilinear::matrix(&[2, 3], &[3, 2]), &[6, 6]),
+        general("bilinear", Bilinear::matrix(&[2, 1, 2], &[2]), &[4, 2]),
+        general("quotient", Quotient::new(&[3], &[3]), &[3, 3]),
+        general("quotient", Quotient::new(&[2, 2], &[1]), &[4, 1]),
+        general("softmax", Softmax::new(&[2, 3], 1), &[6]),
+        general("softmax", Softmax::new(&[2, 2], 0), &[4]),
+        general("softmax", Softmax::new(&[1, 1], 1), &[1]),
     ]
 }

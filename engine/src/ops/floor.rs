@@ -35,7 +35,7 @@ impl Bent for Floor {
     /// between are bounded by these two.
     fn bends(&self, x: Interval) -> [Option<Bend>; 2] {
         let (below, last) = (x.low.floor(), x.high.floor());
-        if !(below < last) {
+        if below >= last {
             return [None, None];
         }
         // Beyond 2^53 the next integer is no floating-point number.

@@ -8,6 +8,7 @@
 //! * [`General`]: everything else of several operands (max-pool, products), with its own rule for proofs.
 
 mod abs;
+mod bilinear;
 mod clip;
 mod dense;
 #[doc(hidden)]
@@ -19,16 +20,20 @@ mod hard_sigmoid;
 mod leaky_relu;
 mod max_pool;
 mod pow;
+mod quotient;
 mod reciprocal;
+mod reduce_extremum;
 mod relu;
 pub mod rules;
 mod sigmoid;
 mod sign;
+mod softmax;
 mod softplus;
 mod tanh;
 mod wave;
 
 pub use abs::Abs;
+pub use bilinear::Bilinear;
 pub use clip::Clip;
 pub use dense::Dense;
 pub use exp::Exp;
@@ -38,11 +43,14 @@ pub use hard_sigmoid::HardSigmoid;
 pub use leaky_relu::LeakyRelu;
 pub use max_pool::{MaxPool, PoolAxis};
 pub use pow::Pow;
+pub use quotient::Quotient;
 pub use reciprocal::Reciprocal;
+pub use reduce_extremum::ReduceExtremum;
 pub use relu::Relu;
 pub use rules::smooth::Curve;
 pub use sigmoid::Sigmoid;
 pub use sign::Sign;
+pub use softmax::Softmax;
 pub use softplus::Softplus;
 pub use tanh::Tanh;
 pub use wave::Wave;
@@ -295,6 +303,14 @@ pub trait General: Debug + Send + Sync {
 
     /// How far the deployed `f32` function may be from the real one on equal operands.
     fn deployed_error(&self) -> DeployedError;
+
+    /// How far each output of the deployed `f32` function may be from the real one, on equal operands inside `inputs`;
+    /// `outputs` are the real function's enclosures there. For sums that cancel [`General::deployed_error`] cannot say it.
+    fn deployed_errors(&self, _inputs: &[&Ranges], outputs: &Ranges) -> Vec<f64> {
+        let error = self.deployed_error();
+        let at = |y: Interval| (error.absolute + (error.relative * y.magnitude()).next_up()).next_up();
+        (0..outputs.len()).map(|o| at(outputs.at(o))).collect()
+    }
 
     /// The function in exact rationals, where it maps rationals to rationals.
     fn eval_exact(&self, _inputs: &[&[dashu::rational::RBig]]) -> Option<Vec<dashu::rational::RBig>> {

@@ -94,7 +94,7 @@ impl Smooth for Wave {
     /// The ends, and 1 or -1 where a crest or a trough may lie between.
     fn interval(&self, x: Interval) -> Interval {
         let q = self.quarters(x);
-        let reaches = |turn: f64| !(q.magnitude() <= FAR) || ((q.low - turn) / 4.0).ceil() * 4.0 + turn <= q.high;
+        let reaches = |turn: f64| q.magnitude() > FAR || ((q.low - turn) / 4.0).ceil() * 4.0 + turn <= q.high;
         let ends = self.enclose(x.low).hull(self.enclose(x.high));
         Interval { low: if reaches(3.0) { -1.0 } else { ends.low }, high: if reaches(1.0) { 1.0 } else { ends.high } }
     }

@@ -211,16 +211,66 @@ fn evaluation_agrees_with_the_real_function() {
             let (mut deployed, mut plain) = (vec![0.0f32; case.outputs], vec![0.0f64; case.outputs]);
             case.op.eval_f32(&narrow.iter().map(|v| &v[..]).collect::<Vec<_>>(), &mut deployed);
             case.op.eval(&p.iter().map(|v| &v[..]).collect::<Vec<_>>(), &mut plain);
-            let error = case.op.deployed_error();
+            let at_point: Vec<Ranges> = p.iter().map(|v| Ranges { low: v.clone(), high: v.clone() }).collect();
+            let operands: Vec<&Ranges> = at_point.iter().collect();
+            let errors = case.op.deployed_errors(&operands, &case.op.interval(&operands));
             for (o, f) in general_value(&*case.op, &p).expect("defined on positive numbers").into_iter().enumerate() {
                 let high = f.high.expect("bounded");
                 let size = if f.low < RBig::ZERO { -f.low.clone() } else { high.clone() };
-                let allowed = exact(error.absolute) + exact(error.relative) * size.clone();
+                let allowed = exact(errors[o]);
                 let y = exact(deployed[o] as f64);
                 assert!(y.clone() - &high <= allowed && f.low.clone() - y <= allowed, "{:?} at {p:?}: deployed {deployed:?}", case.op);
                 let (y, near) = (exact(plain[o]), exact(1e-13) * (size + RBig::ONE));
                 assert!(y.clone() - high <= near && f.low - y <= near, "{:?} at {p:?}: plain {plain:?}", case.op);
             }
+        }
+    }
+}
+
+/// Not soundness but use: at the box's centre the relaxation is at least as good as the interval.
+#[test]
+fn relaxations_are_no_worse_than_intervals_at_the_centre() {
+    for case in cases() {
+        let mut dice = Dice::new(26);
+        for _ in 0..100 {
+            let inputs: Vec<Ranges> = case.sizes.iter().map(|&n| ranges(&mut dice, n, Kind::Positive)).collect();
+            let operands: Vec<&Ranges> = inputs.iter().collect();
+            let y = case.op.interval(&operands);
+            let c: Vec<f64> = (0..case.outputs).map(|_| 2.0 * dice.unit() - 1.0).collect();
+            let mut back = rows(&mut dice, &case.sizes, 0);
+            let bound = case.op.relax_row(&c, &operands, &mut back);
+            let centre: f64 = inputs.iter().zip(&back).flat_map(|(r, b)| (0..r.len()).map(move |i| b[i] * r.at(i).middle())).sum();
+            let interval: f64 = c.iter().enumerate().map(|(o, &c)| (c * y.low[o]).max(c * y.high[o])).sum();
+            assert!(
+                bound + centre <= interval + 1e-9 * (1.0 + interval.abs()),
+                "{:?} on {inputs:?}: {} above {interval}",
+                case.op,
+                bound + centre
+            );
+        }
+    }
+}
+
+/// Gradients for attacks agree with difference quotients where the function is smooth.
+#[test]
+fn gradients_agree_with_differences() {
+    for case in cases() {
+        let mut dice = Dice::new(27);
+        let p: Vec<Vec<f64>> = case.sizes.iter().map(|&n| (0..n).map(|_| 1.0 + dice.unit()).collect()).collect();
+        let gradient: Vec<f64> = (0..case.outputs).map(|_| dice.unit()).collect();
+        let weighed = |p: &[Vec<f64>]| {
+            let mut y = vec![0.0; case.outputs];
+            case.op.eval(&p.iter().map(|v| &v[..]).collect::<Vec<_>>(), &mut y);
+            y.iter().zip(&gradient).map(|(y, g)| y * g).sum::<f64>()
+        };
+        let mut back = rows(&mut dice, &case.sizes, 0);
+        case.op.pull_back(&p.iter().map(|v| &v[..]).collect::<Vec<_>>(), &gradient, &mut back);
+        for (k, i) in (0..p.len()).flat_map(|k| (0..p[k].len()).map(move |i| (k, i))) {
+            let (mut above, mut below) = (p.clone(), p.clone());
+            above[k][i] += 1e-6;
+            below[k][i] -= 1e-6;
+            let slope = (weighed(&above) - weighed(&below)) / 2e-6;
+            assert!((slope - back[k][i]).abs() < 1e-6, "{:?} operand {k} element {i}: {} where {slope} is measured", case.op, back[k][i]);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use dashu::rational::RBig;
 
-use super::{Side, above_line, nan_max};
+use super::{Factor, above_line, nan_max};
 use crate::numerics::Interval;
 use crate::ops::{DeployedError, Scalar};
 
@@ -39,30 +39,30 @@ pub trait Bent: std::fmt::Debug + Send + Sync {
     fn eval_exact(&self, x: &RBig) -> Option<RBig>;
 }
 
-/// The ends of `x` and the bends inside, in ascending order.
+/// The ends of `x` and the bends infactor, in ascending order.
 fn corners<B: Bent + ?Sized>(f: &B, x: Interval) -> impl Iterator<Item = Bend> + Clone {
     let end = |a: f64| Some(Bend { at: Interval::point(a), values: f.interval(Interval::point(a)) });
     let [first, second] = f.bends(x);
     [end(x.low), first, second, end(x.high)].into_iter().flatten()
 }
 
-/// At least `sup side * f(a) - t a`: between corners the difference is straight, so the corners decide.
+/// At least `sup factor * f(a) - t a`: between corners the difference is straight, so the corners decide.
 ///
 /// On an infinite end the difference at the corner is infinite with the sign of its slope, or NaN.
-fn offset<B: Bent + ?Sized>(f: &B, side: Side, t: f64, x: Interval) -> f64 {
+fn offset<B: Bent + ?Sized>(f: &B, factor: Factor, t: f64, x: Interval) -> f64 {
     if !t.is_finite() {
         return f64::NAN;
     }
-    corners(f, x).map(|c| above_line(side.signed_interval(c.values), t, c.at)).fold(f64::NEG_INFINITY, nan_max)
+    corners(f, x).map(|c| above_line(factor.of_interval(c.values), t, c.at)).fold(f64::NEG_INFINITY, nan_max)
 }
 
-/// Slope of the concave hull of `side * f` on `x`, at the abscissa `at`.
-fn hull_slope<B: Bent + ?Sized>(f: &B, side: Side, x: Interval, at: f64) -> f64 {
+/// Slope of the concave hull of `factor * f` on `x`, at the abscissa `at`.
+fn hull_slope<B: Bent + ?Sized>(f: &B, factor: Factor, x: Interval, at: f64) -> f64 {
     if !(x.low < x.high && x.low.is_finite() && x.high.is_finite()) {
         let t = f.derivative(at);
         return if t.is_finite() { t } else { 0.0 };
     }
-    let points = || corners(f, x).map(|c| (c.at.middle(), side.signed_interval(c.values).high));
+    let points = || corners(f, x).map(|c| (c.at.middle(), factor.of_interval(c.values).high));
     let mut edge = (0.0, f64::NEG_INFINITY);
     // The hull's edge above `at` is the highest of all segments over it.
     for (a, fa) in points().filter(|p| p.0 < at || p.0 == x.low) {
@@ -74,16 +74,16 @@ fn hull_slope<B: Bent + ?Sized>(f: &B, side: Side, x: Interval, at: f64) -> f64 
             }
         }
     }
-    side.signed(edge.0)
+    factor.of(edge.0)
 }
 
-/// A corner where `side * f(a) - t a` is largest; among near ties the point nearest to `near`.
-fn touch<B: Bent + ?Sized>(f: &B, side: Side, t: f64, x: Interval, near: f64) -> f64 {
+/// A corner where `factor * f(a) - t a` is largest; among near ties the point nearest to `near`.
+fn touch<B: Bent + ?Sized>(f: &B, factor: Factor, t: f64, x: Interval, near: f64) -> f64 {
     let mut best = if near.is_nan() { x.middle() } else { near.clamp(x.low, x.high) };
-    let mut height = side.signed(f.eval(best)) - t * best;
+    let mut height = factor.of(f.eval(best)) - t * best;
     for c in corners(f, x) {
         let a = c.at.middle();
-        let here = side.signed_interval(c.values).high - t * a;
+        let here = factor.of_interval(c.values).high - t * a;
         if here > height + 1e-9 * (1.0 + height.abs()) {
             (best, height) = (a, here);
         }
@@ -92,9 +92,9 @@ fn touch<B: Bent + ?Sized>(f: &B, side: Side, t: f64, x: Interval, near: f64) ->
 }
 
 /// Hull slopes (nearly) at the two ends, least first.
-fn slope_range<B: Bent + ?Sized>(f: &B, side: Side, x: Interval) -> (f64, f64) {
+fn slope_range<B: Bent + ?Sized>(f: &B, factor: Factor, x: Interval) -> (f64, f64) {
     let inward = 1e-6 * (x.high - x.low);
-    let (a, b) = (hull_slope(f, side, x, x.low + inward), hull_slope(f, side, x, x.high - inward));
+    let (a, b) = (hull_slope(f, factor, x, x.low + inward), hull_slope(f, factor, x, x.high - inward));
     (a.min(b), a.max(b))
 }
 
@@ -115,28 +115,28 @@ impl<B: Bent> Scalar for B {
         Bent::interval(self, x)
     }
     fn upper_offset(&self, t: f64, x: Interval) -> f64 {
-        offset(self, Side::Upper, t, x)
+        offset(self, Factor::One, t, x)
     }
     fn lower_offset(&self, t: f64, x: Interval) -> f64 {
-        offset(self, Side::Lower, -t, x)
+        offset(self, Factor::MinusOne, -t, x)
     }
     fn upper_slope(&self, x: Interval) -> f64 {
-        hull_slope(self, Side::Upper, x, x.middle())
+        hull_slope(self, Factor::One, x, x.middle())
     }
     fn lower_slope(&self, x: Interval) -> f64 {
-        hull_slope(self, Side::Lower, x, x.middle())
+        hull_slope(self, Factor::MinusOne, x, x.middle())
     }
     fn lower_slope_range(&self, x: Interval) -> (f64, f64) {
-        slope_range(self, Side::Lower, x)
+        slope_range(self, Factor::MinusOne, x)
     }
     fn upper_slope_range(&self, x: Interval) -> (f64, f64) {
-        slope_range(self, Side::Upper, x)
+        slope_range(self, Factor::One, x)
     }
     fn upper_touch(&self, t: f64, x: Interval, near: f64) -> f64 {
-        touch(self, Side::Upper, t, x, near)
+        touch(self, Factor::One, t, x, near)
     }
     fn lower_touch(&self, t: f64, x: Interval, near: f64) -> f64 {
-        touch(self, Side::Lower, -t, x, near)
+        touch(self, Factor::MinusOne, -t, x, near)
     }
     fn deployed_error(&self) -> DeployedError {
         Bent::deployed_error(self)

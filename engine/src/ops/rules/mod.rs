@@ -24,29 +24,47 @@ pub fn above_line(values: Interval, t: f64, at: Interval) -> f64 {
     (values - Interval::point(t) * at).high
 }
 
-/// Turns the upper-bound rules into lower-bound rules: `sup t a - f(a)` is `sup (-f)(a) - (-t) a`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Side {
+/// What a function is multiplied by. Lower bounds are upper bounds of the negative: `sup t a - f(a)` is `sup (-f)(a) - (-t) a`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Factor {
     /// The function itself.
-    Upper,
+    One,
     /// Its negative.
-    Lower,
+    MinusOne,
+    /// A finite multiple.
+    Times(f64),
 }
 
-impl Side {
-    /// `x` or `-x`.
-    pub fn signed(self, x: f64) -> f64 {
+impl Factor {
+    /// The multiple of `x`, to nearest.
+    pub fn of(self, x: f64) -> f64 {
         match self {
-            Side::Upper => x,
-            Side::Lower => -x,
+            Factor::One => x,
+            Factor::MinusOne => -x,
+            Factor::Times(c) => c * x,
         }
     }
 
-    /// `x` or `-x`.
-    pub fn signed_interval(self, x: Interval) -> Interval {
+    /// What has the multiple `x`, to nearest.
+    pub fn undone(self, x: f64) -> f64 {
         match self {
-            Side::Upper => x,
-            Side::Lower => -x,
+            Factor::One => x,
+            Factor::MinusOne => -x,
+            Factor::Times(c) => x / c,
         }
+    }
+
+    /// Contains the multiples of `x`.
+    pub fn of_interval(self, x: Interval) -> Interval {
+        match self {
+            Factor::One => x,
+            Factor::MinusOne => -x,
+            Factor::Times(c) => Interval::point(c) * x,
+        }
+    }
+
+    /// True if the factor turns convex into concave.
+    pub fn is_negative(self) -> bool {
+        self.of(1.0) < 0.0
     }
 }

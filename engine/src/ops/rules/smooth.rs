@@ -9,7 +9,7 @@
 //!
 //! Values and derivatives enter as enclosures, so no error of an elementary function can make a bound wrong.
 
-use super::{Side, above_line, nan_max, tighter};
+use super::{Factor, above_line, nan_max, tighter};
 use crate::numerics::Interval;
 use crate::ops::{DeployedError, Scalar};
 
@@ -67,46 +67,51 @@ pub fn two_pieces(x: Interval, bend: f64, before: Curvature, after: Curvature, v
     }
 }
 
-/// True if `side * f` is convex, given the curvature of f; `None` if nothing is known.
-fn is_convex(side: Side, curvature: Curvature) -> Option<bool> {
+/// True if `factor * f` is convex, given the curvature of f; `None` if nothing is known.
+fn is_convex(factor: Factor, curvature: Curvature) -> Option<bool> {
     match curvature {
-        Curvature::Convex => Some(side == Side::Upper),
-        Curvature::Concave => Some(side == Side::Lower),
+        Curvature::Convex => Some(!factor.is_negative()),
+        Curvature::Concave => Some(factor.is_negative()),
         Curvature::Unknown => None,
     }
 }
 
-/// At least `sup side * f(a) - t a` over `x`.
-fn offset<S: Smooth + ?Sized>(f: &S, side: Side, t: f64, x: Interval) -> f64 {
+/// At least `sup factor * f(a) - t a` over `x`.
+fn offset<S: Smooth + ?Sized>(f: &S, factor: Factor, t: f64, x: Interval) -> f64 {
     if !t.is_finite() {
         return f64::NAN;
     }
     let mut sup = f64::NEG_INFINITY;
-    f.pieces(x, &mut |piece| sup = nan_max(sup, piece_offset(f, side, t, piece)));
+    f.pieces(x, &mut |piece| sup = nan_max(sup, piece_offset(f, factor, t, piece)));
     // No piece: nothing is proved.
     if sup == f64::NEG_INFINITY { f64::INFINITY } else { sup }
 }
 
-fn piece_offset<S: Smooth + ?Sized>(f: &S, side: Side, t: f64, piece: Piece) -> f64 {
-    let values = |x: Interval| side.signed_interval(f.interval(x));
+/// At least `sup c f(a) - m a` over `x`, for finite `c` and `m`.
+pub fn scaled_offset<S: Smooth + ?Sized>(f: &S, c: f64, m: f64, x: Interval) -> f64 {
+    if c.is_finite() { offset(f, Factor::Times(c), m, x) } else { f64::NAN }
+}
+
+fn piece_offset<S: Smooth + ?Sized>(f: &S, factor: Factor, t: f64, piece: Piece) -> f64 {
+    let values = |x: Interval| factor.of_interval(f.interval(x));
     let end = |a: f64| above_line(values(Interval::point(a)), t, Interval::point(a));
     let crude = above_line(values(piece.on), t, piece.on);
-    let curved = match is_convex(side, piece.curvature) {
+    let curved = match is_convex(factor, piece.curvature) {
         None => return crude,
         Some(true) => nan_max(end(piece.on.low), end(piece.on.high)),
-        Some(false) => tangent_offset(f, side, t, piece.on),
+        Some(false) => tangent_offset(f, factor, t, piece.on),
     };
     tighter(crude, curved)
 }
 
-/// The rule of the module's head for a piece on which `side * f` is concave.
-fn tangent_offset<S: Smooth + ?Sized>(f: &S, side: Side, t: f64, on: Interval) -> f64 {
-    let m = critical_point(f, side, t, on);
+/// The rule of the module's head for a piece on which `factor * f` is concave.
+fn tangent_offset<S: Smooth + ?Sized>(f: &S, factor: Factor, t: f64, on: Interval) -> f64 {
+    let m = critical_point(f, factor, t, on);
     if !m.is_finite() {
         return f64::INFINITY;
     }
-    let value = side.signed_interval(f.interval(Interval::point(m)));
-    let excess = side.signed_interval(f.enclose_slope(m)) - Interval::point(t);
+    let value = factor.of_interval(f.interval(Interval::point(m)));
+    let excess = factor.of_interval(f.enclose_slope(m)) - Interval::point(t);
     let at_m = value - Interval::point(t) * Interval::point(m);
     let at = |a: f64| (at_m + excess * (Interval::point(a) - Interval::point(m))).high;
     // With m an end, its own term is exact.
@@ -114,22 +119,22 @@ fn tangent_offset<S: Smooth + ?Sized>(f: &S, side: Side, t: f64, on: Interval) -
     nan_max(end(on.low), end(on.high))
 }
 
-/// Where `side * f(a) - t a` is about largest on a piece on which `side * f` is concave.
-fn critical_point<S: Smooth + ?Sized>(f: &S, side: Side, t: f64, on: Interval) -> f64 {
-    let slope = |a: f64| side.signed(f.derivative(a));
+/// Where `factor * f(a) - t a` is about largest on a piece on which `factor * f` is concave.
+fn critical_point<S: Smooth + ?Sized>(f: &S, factor: Factor, t: f64, on: Interval) -> f64 {
+    let slope = |a: f64| factor.of(f.derivative(a));
     let (low, high) = (on.low.max(-1e150), on.high.min(1e150));
     let m = match () {
         _ if slope(low) <= t => low,
         _ if slope(high) >= t => high,
-        _ => f.point_of_slope(side.signed(t), on),
+        _ => f.point_of_slope(factor.undone(t), on),
     };
     // The tangent rule needs a point of the piece.
     if m.is_nan() { on.middle() } else { m.clamp(on.low, on.high) }
 }
 
-/// A point where `side * f(a) - t a` is about largest on `x`; among near ties the one nearest to `near`.
-fn touch<S: Smooth + ?Sized>(f: &S, side: Side, t: f64, x: Interval, near: f64) -> f64 {
-    let height = |a: f64| side.signed(f.eval(a)) - t * a;
+/// A point where `factor * f(a) - t a` is about largest on `x`; among near ties the one nearest to `near`.
+fn touch<S: Smooth + ?Sized>(f: &S, factor: Factor, t: f64, x: Interval, near: f64) -> f64 {
+    let height = |a: f64| factor.of(f.eval(a)) - t * a;
     let mut best = if near.is_nan() { x.middle() } else { near.clamp(x.low, x.high) };
     let mut top = height(best);
     let mut consider = |a: f64| {
@@ -141,24 +146,24 @@ fn touch<S: Smooth + ?Sized>(f: &S, side: Side, t: f64, x: Interval, near: f64) 
     f.pieces(x, &mut |piece| {
         consider(piece.on.low);
         consider(piece.on.high);
-        if is_convex(side, piece.curvature) == Some(false) {
-            consider(critical_point(f, side, t, piece.on));
+        if is_convex(factor, piece.curvature) == Some(false) {
+            consider(critical_point(f, factor, t, piece.on));
         }
     });
     best
 }
 
-/// Slope of the lowest line above `side * f` on `x` at the abscissa `at`: the tangent or chord of CROWN and DeepPoly.
+/// Slope of the lowest line above `factor * f` on `x` at the abscissa `at`: the tangent or chord of CROWN and DeepPoly.
 ///
 /// One convex piece: the chord. One concave piece: the tangent. Otherwise the slope at which the touching point passes `at`,
 /// by bisection between the least and the greatest derivative, which lie at ends of pieces.
-fn hull_slope<S: Smooth + ?Sized>(f: &S, side: Side, x: Interval, at: f64) -> f64 {
+fn hull_slope<S: Smooth + ?Sized>(f: &S, factor: Factor, x: Interval, at: f64) -> f64 {
     let (mut count, mut only, mut low, mut high) = (0, None, f64::INFINITY, f64::NEG_INFINITY);
     f.pieces(x, &mut |piece| {
         count += 1;
-        only = is_convex(side, piece.curvature);
+        only = is_convex(factor, piece.curvature);
         for a in [piece.on.low, piece.on.high] {
-            let slope = side.signed(f.derivative(a));
+            let slope = factor.of(f.derivative(a));
             (low, high) = (low.min(slope), high.max(slope));
         }
     });
@@ -169,18 +174,18 @@ fn hull_slope<S: Smooth + ?Sized>(f: &S, side: Side, x: Interval, at: f64) -> f6
         _ if low.is_finite() && high.is_finite() && x.low.is_finite() && x.high.is_finite() => {
             for _ in 0..30 {
                 let t = 0.5 * (low + high);
-                if touch(f, side, t, x, at) > at { low = t } else { high = t }
+                if touch(f, factor, t, x, at) > at { low = t } else { high = t }
             }
-            side.signed(0.5 * (low + high))
+            factor.undone(0.5 * (low + high))
         }
         _ => 0.0,
     };
     [slope, f.derivative(at)].into_iter().find(|t| t.is_finite()).unwrap_or(0.0)
 }
 
-fn slope_range<S: Smooth + ?Sized>(f: &S, side: Side, x: Interval) -> (f64, f64) {
+fn slope_range<S: Smooth + ?Sized>(f: &S, factor: Factor, x: Interval) -> (f64, f64) {
     let inward = 1e-6 * (x.high - x.low);
-    let (a, b) = (hull_slope(f, side, x, x.low + inward), hull_slope(f, side, x, x.high - inward));
+    let (a, b) = (hull_slope(f, factor, x, x.low + inward), hull_slope(f, factor, x, x.high - inward));
     (a.min(b), a.max(b))
 }
 
@@ -202,28 +207,28 @@ impl<S: Smooth> Scalar for Curve<S> {
         self.0.interval(x)
     }
     fn upper_offset(&self, t: f64, x: Interval) -> f64 {
-        offset(&self.0, Side::Upper, t, x)
+        offset(&self.0, Factor::One, t, x)
     }
     fn lower_offset(&self, t: f64, x: Interval) -> f64 {
-        offset(&self.0, Side::Lower, -t, x)
+        offset(&self.0, Factor::MinusOne, -t, x)
     }
     fn upper_slope(&self, x: Interval) -> f64 {
-        hull_slope(&self.0, Side::Upper, x, x.middle())
+        hull_slope(&self.0, Factor::One, x, x.middle())
     }
     fn lower_slope(&self, x: Interval) -> f64 {
-        hull_slope(&self.0, Side::Lower, x, x.middle())
+        hull_slope(&self.0, Factor::MinusOne, x, x.middle())
     }
     fn lower_slope_range(&self, x: Interval) -> (f64, f64) {
-        slope_range(&self.0, Side::Lower, x)
+        slope_range(&self.0, Factor::MinusOne, x)
     }
     fn upper_slope_range(&self, x: Interval) -> (f64, f64) {
-        slope_range(&self.0, Side::Upper, x)
+        slope_range(&self.0, Factor::One, x)
     }
     fn upper_touch(&self, t: f64, x: Interval, near: f64) -> f64 {
-        touch(&self.0, Side::Upper, t, x, near)
+        touch(&self.0, Factor::One, t, x, near)
     }
     fn lower_touch(&self, t: f64, x: Interval, near: f64) -> f64 {
-        touch(&self.0, Side::Lower, -t, x, near)
+        touch(&self.0, Factor::MinusOne, -t, x, near)
     }
     fn deployed_error(&self) -> DeployedError {
         self.0.deployed_error()
