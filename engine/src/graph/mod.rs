@@ -1,6 +1,7 @@
 //! The network as a graph: one node per node of the file, values flattened in C order.
 
 mod build;
+mod evaluate;
 
 pub use build::GraphError;
 

@@ -45,6 +45,14 @@ impl Numbers {
         }
     }
 
+    /// True if every constant is a binary32 number.
+    pub fn all_binary32(&self) -> bool {
+        match self {
+            Numbers::F32(_) => true,
+            Numbers::F64(v) => v.iter().all(|&x| x as f32 as f64 == x),
+        }
+    }
+
     /// True if there is neither NaN nor infinity.
     pub fn all_finite(&self) -> bool {
         match self {

@@ -7,10 +7,12 @@ use crate::numerics::Numbers;
 #[derive(Debug)]
 pub struct Dense {
     name: &'static str,
-    inputs: usize,
-    outputs: usize,
-    weights: Numbers,
+    pub(crate) inputs: usize,
+    pub(crate) outputs: usize,
+    pub(crate) weights: Numbers,
     bias: Option<Numbers>,
+    weight_error: f64,
+    inexact_in_f32: bool,
 }
 
 impl Dense {
@@ -22,7 +24,13 @@ impl Dense {
         if let Some(b) = bias.as_ref().filter(|b| b.len() != outputs) {
             return Err(format!("{} bias values where {outputs} are needed", b.len()));
         }
-        Ok(Dense { name, inputs, outputs, weights, bias })
+        let inexact_in_f32 = !weights.all_binary32() || bias.as_ref().is_some_and(|b| !b.all_binary32());
+        Ok(Dense { name, inputs, outputs, weights, bias, weight_error: 0.0, inexact_in_f32 })
+    }
+
+    /// Constants that stand for real ones up to a relative error; see [`Affine::weight_error`].
+    pub fn with_weight_error(self, weight_error: f64) -> Dense {
+        Dense { weight_error, ..self }
     }
 }
 
@@ -48,6 +56,14 @@ impl Affine for Dense {
 
     fn bias(&self) -> Option<&Numbers> {
         self.bias.as_ref()
+    }
+
+    fn weight_error(&self) -> f64 {
+        self.weight_error
+    }
+
+    fn inexact_in_f32(&self) -> bool {
+        self.inexact_in_f32
     }
 
     fn fan_in(&self) -> usize {

@@ -15,7 +15,7 @@ pub struct Example {
 }
 
 /// Files of this folder that define no operator.
-pub const WITHOUT_OPERATOR: [&str; 2] = ["mod", "examples"];
+pub const WITHOUT_OPERATOR: [&str; 4] = ["mod", "examples", "spread", "window"];
 
 fn affine(file: &'static str, op: impl Affine + 'static, sizes: &[usize]) -> Example {
     Example { file, operation: Operation::Affine(Box::new(op)), sizes: sizes.into() }
@@ -36,9 +36,100 @@ pub fn examples() -> Vec<Example> {
 
 fn affine_examples() -> Vec<Example> {
     let weights = || Numbers::F32(vec![1.0, -2.0, 3.0, 0.0, 5.0, -7.0]);
-    vec![
+    let mut list = vec![
         affine("dense", Dense::new("Gemm", 3, 2, weights(), Some(Numbers::F32(vec![4.0, -1.0]))).expect("sizes fit"), &[3]),
         affine("dense", Dense::new("MatMul", 2, 3, weights(), None).expect("sizes fit"), &[2]),
+    ];
+    list.extend(elementwise_examples());
+    list.extend(copy_examples());
+    list.extend(product_examples());
+    list.extend(window_examples());
+    list
+}
+
+/// Small integers with signs, some zero.
+fn integers(count: usize) -> Numbers {
+    Numbers::F32((0..count).map(|i| (i * 7 % 11) as f32 - 5.0).collect())
+}
+
+fn elementwise_examples() -> Vec<Example> {
+    let spread = || Spread::new(3, vec![0, 0, 2, 1, 2, 2]).expect("elements exist");
+    let scale = |spread, factors, bias| affine("scale", Scale::new("Mul", spread, factors, bias).expect("sizes fit"), &[3]);
+    let inexact = Numbers::F64(vec![0.1, 1.0 / 3.0, -0.7]);
+    vec![
+        scale(Spread::same(3), Factors::Uniform(-2.0), None),
+        scale(Spread::same(3), Factors::Each(inexact), Some(integers(3))),
+        scale(spread(), Factors::Each(integers(6)), Some(integers(6))),
+        affine("sum", Sum::new("Add", vec![(Spread::same(4), false), (Spread::same(4), false)]).expect("sizes fit"), &[4, 4]),
+        affine("sum", Sum::new("Sub", vec![(spread(), false), (Spread::same(6), true)]).expect("sizes fit"), &[3, 6]),
+    ]
+}
+
+fn copy_examples() -> Vec<Example> {
+    let concat = [Some((0, 0)), Some((0, 1)), Some((1, 0)), Some((1, 1)), Some((1, 2))];
+    let gather = [Some((0, 3)), Some((0, 2)), None, Some((0, 2)), Some((0, 3)), None, Some((0, 2))];
+    let selection = |sizes: &[usize], picks: &[Pick]| Selection::new("Gather", sizes, picks.iter().copied()).expect("elements exist");
+    vec![
+        affine("selection", Selection::same("Reshape", 5), &[5]),
+        affine("selection", selection(&[2, 3], &concat), &[2, 3]),
+        affine("selection", selection(&[4], &gather), &[4]),
+        affine("selection", selection(&[4], &gather).with_bias(integers(7)).expect("sizes fit"), &[4]),
+    ]
+}
+
+fn product_examples() -> Vec<Example> {
+    let row_major = |columns| Strides { row: columns, column: 1 };
+    let turned = |rows| Strides { row: 1, column: rows };
+    // [2, 3] times a constant [3, 2], over two batches; a constant [2, 3] times the transpose of a variable.
+    let right = MatrixShape {
+        rows: 2,
+        inner: 3,
+        columns: 2,
+        batches: vec![(0, 0), (6, 6), (0, 6)],
+        constant_right: true,
+        variable: row_major(3),
+        constant: row_major(2),
+    };
+    let left = MatrixShape { batches: vec![(0, 0)], constant_right: false, variable: turned(3), constant: row_major(3), ..right.clone() };
+    let matmul = |shape, inputs, constants, bias| {
+        affine("matmul", MatMul::new("MatMul", inputs, shape, constants, bias).expect("sizes fit"), &[inputs])
+    };
+    let sparse = Sparse::new("MatMul", 3, vec![0, 2, 2, 3, 5], vec![0, 2, 1, 0, 1], integers(5)).expect("rows");
+    let mean = Sparse::new("ReduceMean", 3, vec![0, 3], vec![0, 1, 2], Numbers::F64(vec![1.0 / 3.0; 3])).expect("rows");
+    vec![
+        matmul(right, 12, integers(12), Some(integers(12))),
+        matmul(left, 6, integers(6), None),
+        affine("sparse", sparse.with_bias(Some(integers(4))).expect("sizes fit"), &[3]),
+        affine("sparse", mean.with_weight_error(f64::EPSILON), &[3]),
+    ]
+}
+
+fn window_examples() -> Vec<Example> {
+    let window = |input: [usize; 2], output, kernel, strides, dilations, pads| Window { input, output, kernel, strides, dilations, pads };
+    let plain = || window([4, 5], [2, 3], [3, 3], [1, 1], [1, 1], [0, 0]);
+    let spaced = || window([5, 6], [3, 3], [3, 2], [2, 2], [1, 2], [1, 1]);
+    let one_axis = || window([1, 7], [1, 4], [1, 2], [1, 3], [1, 2], [0, 2]);
+    let conv = |window: Window, channels: [usize; 2], groups, bias: bool, transposed: bool| {
+        let count = channels[0] / groups * channels[1] * window.kernel[0] * window.kernel[1];
+        let (n, m) = (channels[0] * window.input_len(), channels[1] * window.output_len());
+        let op = Conv::new("Conv", window, channels, groups, integers(count)).expect("sizes fit");
+        let (op, n, m) = if transposed { (op.transposed(), m, n) } else { (op, n, m) };
+        affine("conv", op.with_bias(bias.then(|| integers(m))).expect("sizes fit"), &[n])
+    };
+    let pool = |window: Window, channels, padding| {
+        let n = channels * window.input_len();
+        affine("pool", AveragePool::new("AveragePool", window, channels, padding).expect("sizes fit"), &[n])
+    };
+    vec![
+        conv(plain(), [2, 3], 1, true, false),
+        conv(spaced(), [4, 2], 2, false, false),
+        conv(one_axis(), [1, 2], 1, true, false),
+        conv(plain(), [2, 3], 1, true, true),
+        conv(spaced(), [4, 2], 2, false, true),
+        conv(one_axis(), [1, 2], 1, true, true),
+        pool(window([4, 4], [2, 2], [2, 2], [2, 2], [1, 1], [0, 0]), 2, false),
+        pool(spaced(), 2, false),
+        pool(spaced(), 1, true),
     ]
 }
 

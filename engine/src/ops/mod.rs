@@ -10,6 +10,7 @@
 mod abs;
 mod bilinear;
 mod clip;
+mod conv;
 mod dense;
 #[doc(hidden)]
 pub mod examples;
@@ -18,42 +19,61 @@ mod extremum;
 mod floor;
 mod hard_sigmoid;
 mod leaky_relu;
+mod matmul;
 mod max_pool;
+mod pool;
 mod pow;
 mod quotient;
 mod reciprocal;
 mod reduce_extremum;
 mod relu;
 pub mod rules;
+mod scale;
+mod selection;
 mod sigmoid;
 mod sign;
 mod softmax;
 mod softplus;
+mod sparse;
+mod spread;
+mod sum;
+mod tanh;
 mod tanh;
 mod wave;
+mod window;
 
 pub use abs::Abs;
 pub use bilinear::Bilinear;
 pub use clip::Clip;
+pub use conv::Conv;
 pub use dense::Dense;
 pub use exp::Exp;
 pub use extremum::{Extreme, Extremum};
 pub use floor::Floor;
 pub use hard_sigmoid::HardSigmoid;
 pub use leaky_relu::LeakyRelu;
+pub use matmul::{MatMul, MatrixShape, Strides};
 pub use max_pool::{MaxPool, PoolAxis};
+pub use pool::AveragePool;
 pub use pow::Pow;
 pub use quotient::Quotient;
 pub use reciprocal::Reciprocal;
 pub use reduce_extremum::ReduceExtremum;
 pub use relu::Relu;
 pub use rules::smooth::Curve;
+pub use scale::{Factors, Scale};
+pub use selection::{Pick, Selection};
 pub use sigmoid::Sigmoid;
 pub use sign::Sign;
 pub use softmax::Softmax;
 pub use softplus::Softplus;
+pub use sparse::Sparse;
+pub use spread::Spread;
+pub use sum::Sum;
+pub use tanh::Tanh;
 pub use tanh::Tanh;
 pub use wave::Wave;
+pub use window::Window;
 
 use std::fmt::Debug;
 
@@ -113,12 +133,34 @@ pub trait Affine: Debug + Send + Sync {
     /// Calls `visit(output, input, weight)` for every weight of operand `operand`: the meaning of the operator.
     ///
     /// Outputs in ascending order, within an output inputs in ascending order.
-    /// A pair may be visited more than once; the weights add up. Weights are exact in the network's element type.
+    /// A pair may be visited more than once; the weights add up. The weights are those of the network, exactly,
+    /// unless [`Affine::weight_error`] says otherwise.
     fn for_each_weight(&self, operand: usize, visit: &mut dyn FnMut(usize, usize, f64));
 
     /// The constants `b`, if any.
     fn bias(&self) -> Option<&Numbers> {
         None
+    }
+
+    /// A relative bound `e` on how far the constants given here are from the real ones `w` (and `b`) that they stand for:
+    /// `|given - w| <= e |given|`. Not zero only where the real constant is no `f64`: 1/k of an average,
+    /// `scale / sqrt(variance + epsilon)`, the inverse of a divisor.
+    ///
+    /// This holds for the weights and, beside [`Affine::bias_error`], for the bias.
+    fn weight_error(&self) -> f64 {
+        0.0
+    }
+
+    /// A further absolute bound for each output element on how far the bias is from the real one
+    /// (it comes from a difference, so no relative bound holds): `|given - b| <= weight_error |given| + bias_error`.
+    fn bias_error(&self) -> Option<Vec<f64>> {
+        None
+    }
+
+    /// True if some weight or bias constant is not a binary32 number, so that binary32 sweeps must add the error of
+    /// rounding it, `u |W|` (or find it infinite). Always false for constants that an `f32` network stores.
+    fn inexact_in_f32(&self) -> bool {
+        false
     }
 
     /// Most terms that one output element sums, over all operands, bias included.

@@ -1,0 +1,1 @@
+//! Small models built with the messages themselves.

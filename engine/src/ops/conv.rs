@@ -1,0 +1,243 @@
+//! `y[m, o] = b[m] + sum_{c, k} w[m, c, k] x[c, o stride + k dilation - pad]`: Conv, and ConvTranspose as its transpose.
+
+use super::{Affine, Window};
+use crate::numerics::{Numbers, Real};
+
+/// A convolution over one or two axes, or the transpose of one.
+///
+/// "Narrow" is the side that the window slides over, "wide" counts the windows: a convolution maps narrow to wide,
+/// its transpose wide to narrow.
+#[derive(Debug)]
+pub struct Conv {
+    name: &'static str,
+    pub(crate) window: Window,
+    /// Channels that the window slides over, and channels of windows.
+    pub(crate) channels: [usize; 2],
+    pub(crate) groups: usize,
+    /// `channels[1] x channels[0] / groups x kernel`, row-major.
+    pub(crate) weights: Numbers,
+    /// True for ConvTranspose.
+    pub(crate) transposed: bool,
+    bias: Option<Numbers>,
+    inexact_in_f32: bool,
+}
+
+/// One kernel element of one pair of channels.
+struct Tap {
+    weight: usize,
+    slid: usize,
+    windowed: usize,
+    kernel: [usize; 2],
+}
+
+impl Conv {
+    /// A convolution of `channels[0]` to `channels[1]` channels with one bias for each output element.
+    pub fn new(name: &'static str, window: Window, channels: [usize; 2], groups: usize, weights: Numbers) -> Result<Conv, String> {
+        window.check()?;
+        if groups == 0 || channels.iter().any(|&c| c == 0 || c % groups != 0) {
+            return Err(format!("channels {channels:?} do not divide into {groups} groups"));
+        }
+        let needed = channels[1] * (channels[0] / groups) * window.kernel[0] * window.kernel[1];
+        if weights.len() != needed {
+            return Err(format!("{} weights where {needed} are needed", weights.len()));
+        }
+        let inexact_in_f32 = !weights.all_binary32();
+        Ok(Conv { name, window, channels, groups, weights, transposed: false, bias: None, inexact_in_f32 })
+    }
+
+    /// The transpose of this convolution: maps windows to what they slide over.
+    pub fn transposed(self) -> Conv {
+        Conv { transposed: true, ..self }
+    }
+
+    /// Adds one constant to each output element.
+    pub fn with_bias(self, bias: Option<Numbers>) -> Result<Conv, String> {
+        match bias.as_ref().filter(|b| b.len() != self.lengths().1) {
+            Some(b) => Err(format!("{} bias values where {} are needed", b.len(), self.lengths().1)),
+            None => {
+                let inexact_in_f32 = self.inexact_in_f32 || bias.as_ref().is_some_and(|b| !b.all_binary32());
+                Ok(Conv { bias, inexact_in_f32, ..self })
+            }
+        }
+    }
+
+    /// Number of input and of output elements.
+    fn lengths(&self) -> (usize, usize) {
+        let (slid, windowed) = (self.channels[0] * self.window.input_len(), self.channels[1] * self.window.output_len());
+        if self.transposed { (windowed, slid) } else { (slid, windowed) }
+    }
+
+    fn for_each_tap(&self, mut visit: impl FnMut(Tap)) {
+        let [kh, kw] = self.window.kernel;
+        let (per_group, outputs) = (self.channels[0] / self.groups, self.channels[1] / self.groups);
+        let mut weight = 0;
+        for windowed in 0..self.channels[1] {
+            for c in 0..per_group {
+                let slid = windowed / outputs * per_group + c;
+                for k in 0..kh * kw {
+                    visit(Tap { weight, slid, windowed, kernel: [k / kw, k % kw] });
+                    weight += 1;
+                }
+            }
+        }
+    }
+
+    /// Calls `visit(weight, start in x, start in y, count)` for every row of windows of every tap:
+    /// `count` neighbours in `y` meet elements of `x` that are one stride apart.
+    fn for_each_row(&self, mut visit: impl FnMut(usize, usize, usize, usize)) {
+        let (w, [_, iw], [_, ow]) = (&self.window, self.window.input, self.window.output);
+        self.for_each_tap(|tap| {
+            let across = w.windows(1, tap.kernel[1]);
+            if across.is_empty() {
+                return;
+            }
+            for oy in w.windows(0, tap.kernel[0]) {
+                let (Some(iy), Some(ix)) = (w.position(0, oy, tap.kernel[0]), w.position(1, across.start, tap.kernel[1])) else {
+                    continue;
+                };
+                let x = tap.slid * w.input_len() + iy * iw + ix;
+                let y = tap.windowed * w.output_len() + oy * ow + across.start;
+                visit(tap.weight, x, y, across.len());
+            }
+        });
+    }
+
+    fn gather<F: Real>(&self, x: &[F], y: &mut [F], rows: usize, absolute: bool) {
+        let (n, m) = (x.len() / rows.max(1), y.len() / rows.max(1));
+        let stride = self.window.strides[1];
+        self.for_each_row(|weight, x0, y0, count| {
+            let w = F::from_f64(self.weights.at(weight));
+            let w = if absolute { w.abs() } else { w };
+            for r in 0..rows {
+                let y = &mut y[r * m + y0..][..count];
+                for (y, &x) in y.iter_mut().zip(x[r * n + x0..][..(count - 1) * stride + 1].iter().step_by(stride)) {
+                    *y += w * x;
+                }
+            }
+        });
+    }
+
+    fn scatter<F: Real>(&self, y: &[F], x: &mut [F], rows: usize, absolute: bool) {
+        let (n, m) = (x.len() / rows.max(1), y.len() / rows.max(1));
+        let stride = self.window.strides[1];
+        self.for_each_row(|weight, x0, y0, count| {
+            let w = F::from_f64(self.weights.at(weight));
+            let w = if absolute { w.abs() } else { w };
+            for r in 0..rows {
+                let y = &y[r * m + y0..][..count];
+                for (&y, x) in y.iter().zip(x[r * n + x0..][..(count - 1) * stride + 1].iter_mut().step_by(stride)) {
+                    *x += w * y;
+                }
+            }
+        });
+    }
+
+    fn apply<F: Real>(&self, x: &[F], y: &mut [F], rows: usize, absolute: bool) {
+        if self.transposed { self.scatter(x, y, rows, absolute) } else { self.gather(x, y, rows, absolute) }
+    }
+
+    fn transpose<F: Real>(&self, y: &[F], x: &mut [F], rows: usize) {
+        if self.transposed { self.gather(y, x, rows, false) } else { self.scatter(y, x, rows, false) }
+    }
+
+    fn for_each_conv_weight(&self, visit: &mut dyn FnMut(usize, usize, f64)) {
+        let (w, [ih, iw], [kh, kw]) = (&self.window, self.window.input, self.window.kernel);
+        let (per_group, outputs) = (self.channels[0] / self.groups, self.channels[1] / self.groups);
+        for o in 0..self.channels[1] * w.output_len() {
+            let (m, oy, ox) = (o / w.output_len(), o % w.output_len() / w.output[1], o % w.output[1]);
+            for c in 0..per_group {
+                let (plane, kernel) = ((m / outputs * per_group + c) * ih * iw, (m * per_group + c) * kh * kw);
+                for ky in w.taps(0, oy) {
+                    let iy = oy * w.strides[0] + ky * w.dilations[0] - w.pads[0];
+                    for kx in w.taps(1, ox) {
+                        let ix = ox * w.strides[1] + kx * w.dilations[1] - w.pads[1];
+                        visit(o, plane + iy * iw + ix, self.weights.at(kernel + ky * kw + kx));
+                    }
+                }
+            }
+        }
+    }
+
+    fn for_each_transposed_weight(&self, visit: &mut dyn FnMut(usize, usize, f64)) {
+        let (w, [kh, kw]) = (&self.window, self.window.kernel);
+        let (per_group, outputs) = (self.channels[0] / self.groups, self.channels[1] / self.groups);
+        // The window that meets input position `i` with kernel element `k`: descending `k` gives ascending windows.
+        let window = |axis: usize, i: usize, k: usize| {
+            let reach = (i + w.pads[axis]).checked_sub(k * w.dilations[axis])?;
+            Some(reach / w.strides[axis]).filter(|&o| reach % w.strides[axis] == 0 && o < w.output[axis])
+        };
+        for i in 0..self.channels[0] * w.input_len() {
+            let (c, iy, ix) = (i / w.input_len(), i % w.input_len() / w.input[1], i % w.input[1]);
+            for m in c / per_group * outputs..(c / per_group + 1) * outputs {
+                let kernel = (m * per_group + c % per_group) * kh * kw;
+                for ky in (0..kh).rev() {
+                    let Some(oy) = window(0, iy, ky) else { continue };
+                    for kx in (0..kw).rev() {
+                        let Some(ox) = window(1, ix, kx) else { continue };
+                        let o = m * w.output_len() + oy * w.output[1] + ox;
+                        visit(i, o, self.weights.at(kernel + ky * kw + kx));
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Affine for Conv {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn output_len(&self, inputs: &[usize]) -> Result<usize, String> {
+        let (n, m) = self.lengths();
+        match inputs == [n] {
+            true => Ok(m),
+            false => Err(format!("{} takes one operand of {n} elements, not {inputs:?}", self.name)),
+        }
+    }
+
+    fn for_each_weight(&self, _operand: usize, visit: &mut dyn FnMut(usize, usize, f64)) {
+        if self.transposed { self.for_each_transposed_weight(visit) } else { self.for_each_conv_weight(visit) }
+    }
+
+    fn bias(&self) -> Option<&Numbers> {
+        self.bias.as_ref()
+    }
+
+    fn inexact_in_f32(&self) -> bool {
+        self.inexact_in_f32
+    }
+
+    fn fan_in(&self) -> usize {
+        let terms = if self.transposed {
+            self.channels[1] / self.groups * self.window.most_windows()
+        } else {
+            self.channels[0] / self.groups * self.window.kernel[0] * self.window.kernel[1]
+        };
+        terms + self.bias.is_some() as usize
+    }
+
+    fn fan_out(&self, _operand: usize) -> usize {
+        if self.transposed {
+            self.channels[0] / self.groups * self.window.kernel[0] * self.window.kernel[1]
+        } else {
+            self.channels[1] / self.groups * self.window.most_windows()
+        }
+    }
+
+    fn apply_f32(&self, _operand: usize, x: &[f32], y: &mut [f32], rows: usize, absolute: bool) {
+        self.apply(x, y, rows, absolute)
+    }
+
+    fn apply_f64(&self, _operand: usize, x: &[f64], y: &mut [f64], rows: usize, absolute: bool) {
+        self.apply(x, y, rows, absolute)
+    }
+
+    fn transpose_f32(&self, _operand: usize, y: &[f32], x: &mut [f32], rows: usize) {
+        self.transpose(y, x, rows)
+    }
+
+    fn transpose_f64(&self, _operand: usize, y: &[f64], x: &mut [f64], rows: usize) {
+        self.transpose(y, x, rows)
+    }
+}
