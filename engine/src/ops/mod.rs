@@ -38,7 +38,6 @@ mod sparse;
 mod spread;
 mod sum;
 mod tanh;
-mod tanh;
 mod wave;
 mod window;
 
@@ -70,7 +69,6 @@ pub use softplus::Softplus;
 pub use sparse::Sparse;
 pub use spread::Spread;
 pub use sum::Sum;
-pub use tanh::Tanh;
 pub use tanh::Tanh;
 pub use wave::Wave;
 pub use window::Window;
