@@ -4,8 +4,10 @@
 
 pub mod numerics;
 
+pub mod kernels;
 pub mod graph;
 pub mod input;
 pub mod ops;
 pub mod query;
+pub mod bounds;
 pub mod search;

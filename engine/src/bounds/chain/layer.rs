@@ -1,0 +1,133 @@
+//! One hidden layer as seen from one part of the input set: neurons that are not provably zero, and their lines.
+
+use super::Layer;
+use crate::kernels::rows::{self, Lines};
+use crate::kernels::{Aligned, Kernel, LANES, padded};
+use crate::numerics::rounding::gamma;
+
+/// A layer reduced to its live neurons, with everything that a backward step through it needs.
+#[derive(Clone, Debug, Default)]
+pub struct Reduced<F> {
+    /// Live neurons, ascending.
+    pub live: Vec<u32>,
+    /// `live.len()` rounded up to whole vectors.
+    pub width: usize,
+    /// Weights of the live neurons on the live values below: `live.len()` rows of the lower layer's `width`.
+    pub weights: Aligned<F>,
+    /// At least `sum_j |W_ij| |h_j| + |constants|` per live neuron.
+    pub magnitude: Aligned<F>,
+    /// At least `|value|` of each live neuron as the layer above reads it.
+    pub value: Aligned<F>,
+    pub(super) upper_slope: Aligned<F>,
+    pub(super) lower_slope: Aligned<F>,
+    pub(super) upper_constant: Aligned<F>,
+    pub(super) lower_constant: Aligned<F>,
+    pub(super) error: Aligned<F>,
+    /// What underflow can cost a row that passes this layer, per row.
+    pub underflow: f64,
+}
+
+/// Slack for second-order terms of the error bounds and for computing them in `f32`.
+const SECOND_ORDER: f64 = 1.0 + 1.0 / 1024.0;
+
+impl<F: Kernel> Reduced<F> {
+    /// The lines of all live neurons, zero beyond them.
+    pub fn lines(&self) -> Lines<'_, F> {
+        Lines {
+            upper_slope: &self.upper_slope,
+            lower_slope: &self.lower_slope,
+            upper_constant: &self.upper_constant,
+            lower_constant: &self.lower_constant,
+            error: &self.error,
+        }
+    }
+
+    /// Picks the neurons that may be non-zero on `[low, high]` and gathers their weights on the live values below.
+    pub fn gather(&mut self, layer: &Layer<F>, low: &[F], high: &[F], below: &[u32], below_width: usize, below_value: &[F]) {
+        self.live.clear();
+        for j in 0..layer.neurons {
+            // A dead ReLU contributes nothing, whatever reads it.
+            if !(high[j] <= F::ZERO && layer.slope[j] == F::ZERO) || low[j] > high[j] {
+                self.live.push(j as u32);
+            }
+        }
+        self.width = padded(self.live.len());
+        self.weights.grow(self.live.len() * below_width);
+        for (r, &j) in self.live.iter().enumerate() {
+            let source = &layer.weights[j as usize * layer.below..(j as usize + 1) * layer.below];
+            let target = &mut self.weights[r * below_width..(r + 1) * below_width];
+            for (t, &i) in target.iter_mut().zip(below) {
+                *t = source[i as usize];
+            }
+            target[below.len()..].fill(F::ZERO);
+        }
+        self.magnitude.reset(self.width);
+        rows::absolute_products(&self.weights, below_width, below_value, &mut self.magnitude[..self.live.len()]);
+        let inflate = SECOND_ORDER + gamma::<F>(below_width / LANES + 6);
+        for (m, &j) in self.magnitude.iter_mut().zip(&self.live) {
+            *m = F::from_f64_up((m.to_f64() + layer.bias_magnitude[j as usize]) * inflate + F::TINY * below_width as f64);
+        }
+    }
+
+    /// Chooses the lines of every live neuron from its interval and accounts for every rounding that a row of
+    /// coefficients meets between this layer's values and the layer below.
+    ///
+    /// Per unit of `|c_i|` (every slope is at most 1 in size, so `|lambda_i| <= |c_i|`):
+    /// the slope's product rounds (`u |a_i|`); the constants' products and sums round (a few `u |p_i|`, see
+    /// [`rows::relax_rows`], over `depth` layers); the product with `W` errs by `gamma_n sum_j |W_ij| |h_j|`; the stored constant is
+    /// rounded to `F`; and the deployed network errs by `deployed` times the magnitude.
+    pub fn relax(&mut self, layer: &Layer<F>, low: &[F], high: &[F], below_magnitude: f64, deployed: f64, depth: usize) {
+        for array in [&mut self.upper_slope, &mut self.lower_slope, &mut self.upper_constant, &mut self.lower_constant] {
+            array.reset(self.width);
+        }
+        self.error.reset(self.width);
+        self.value.reset(self.width);
+        let product = gamma::<F>(self.live.len() + 2) + deployed;
+        let roundings = (self.width / LANES + depth + 12) as f64;
+        for (r, &j) in self.live.iter().enumerate() {
+            let j = j as usize;
+            let (l, u, s) = (low[j].to_f64(), high[j].to_f64(), layer.slope[j].to_f64());
+            let (upper, offset, lower) = hinge_lines::<F>(l, u, s);
+            let bias = layer.bias[j];
+            self.upper_slope[r] = upper;
+            self.lower_slope[r] = lower;
+            self.upper_constant[r] = F::from_f64_up((upper.to_f64() * bias + offset).next_up().next_up());
+            self.lower_constant[r] = F::from_f64(lower.to_f64() * bias);
+            let size = l.abs().max(u.abs());
+            let constants = bias.abs() + offset;
+            let error = F::UNIT * (2.0 * size + roundings * constants) + layer.bias_error[j] + product * self.magnitude[r].to_f64();
+            self.error[r] = F::from_f64_up(error * SECOND_ORDER + F::TINY);
+            let value = if l >= 0.0 { size } else { u.max((s * l).abs()) };
+            let value = if layer.joined[j] { value.max(self.magnitude[r].to_f64()) } else { value };
+            self.value[r] = F::from_f64_up(value.next_up());
+        }
+        self.underflow = F::TINY * (4.0 * self.width as f64 + 2.0 * self.live.len() as f64 * (1.0 + below_magnitude));
+    }
+
+    /// Sum of [`Reduced::value`], for underflow terms.
+    pub fn total_value(&self) -> f64 {
+        self.value[..self.live.len()].iter().map(|v| v.to_f64()).sum::<f64>() * SECOND_ORDER
+    }
+}
+
+/// Upper slope, upper offset (`>= sup f(a) - t a`) and lower slope (whose offset is 0) of `f(a) = max(a, s a)` on `[l, u]`.
+///
+/// `f` is convex, so above it the chord; its supremum of `f(a) - t a` lies at an end or at the kink for *any* slope.
+/// Below it, any slope in `[s, 1]` passes through the kink, so `t a - f(a) <= 0` everywhere; on one side of the kink
+/// the function itself is the line.
+fn hinge_lines<F: Kernel>(l: f64, u: f64, s: f64) -> (F, f64, F) {
+    if l >= 0.0 {
+        return (F::ONE, 0.0, F::ONE);
+    }
+    if u <= 0.0 || s == 1.0 {
+        let t = F::from_f64(s);
+        return (t, 0.0, t);
+    }
+    let chord = (u - s * l) / (u - l);
+    let t = if chord.is_finite() { F::from_f64(chord.clamp(-1.0, 1.0)) } else { F::ZERO };
+    let at = |a: f64, f: f64| (f - (t.to_f64() * a).next_down()).next_up();
+    let offset = at(u, u).max(at(l, (s * l).next_up())).max(0.0);
+    let lower = if u > -l { F::ONE } else { F::from_f64(s) };
+    // NaN (infinite ends) must not be dropped: an infinite offset proves nothing.
+    (t, if offset.is_finite() { offset } else { f64::INFINITY }, lower)
+}

@@ -1,0 +1,333 @@
+//! Fresh lines by backward sweeps: CROWN for unstable neurons, layer by layer, and for the objectives.
+
+use super::bounder::{Bounder, Part, Verdict, Workspace};
+use super::Phase;
+use super::layer::Reduced;
+use crate::kernels::{Kernel, View, padded, rows};
+
+/// Share of rounding in sums of errors themselves, computed in `F` from positive terms.
+const ERROR_SLACK: f64 = 1.0 + 1.0 / 512.0;
+
+impl<F: Kernel> Bounder<F> {
+    /// Layer by layer from the bottom: live neurons, fresh lines where the sign is open, lines for the layers above.
+    /// False if an interval turns out empty.
+    pub(super) fn refresh(&self, part: &Part<F>, ws: &mut Workspace<F>) -> bool {
+        ws.unstable = 0;
+        for k in 0..self.chain.hidden().len() {
+            self.gather(k, ws);
+            if k > 0 {
+                self.refresh_layer(k, part, ws);
+            }
+            let facts = ws.facts.as_ref().expect("loaded");
+            let span = self.span(k);
+            if facts.low[span.clone()].iter().zip(&facts.high[span.clone()]).any(|(l, h)| l > h) {
+                return false;
+            }
+            let layer = &self.chain.layers[k];
+            let below = if k == 0 { ws.input_value.iter().map(|x| x.to_f64()).sum() } else { ws.layers[k - 1].total_value() };
+            let depth = self.chain.layers.len();
+            let deployed = self.deployed(layer.terms);
+            ws.layers[k].relax(layer, &facts.low[span.clone()], &facts.high[span.clone()], below, deployed, depth);
+            ws.unstable += ws.layers[k]
+                .live
+                .iter()
+                .map(|&j| span.start + j as usize)
+                .filter(|&j| facts.low[j] < F::ZERO && facts.high[j] > F::ZERO && layer.slope[j - span.start] != F::ONE)
+                .count();
+        }
+        true
+    }
+
+    fn gather(&self, k: usize, ws: &mut Workspace<F>) {
+        let span = self.span(k);
+        let facts = ws.facts.as_ref().expect("loaded");
+        let (lower, upper) = ws.layers.split_at_mut(k);
+        let (low, high) = (&facts.low[span.clone()], &facts.high[span]);
+        match lower.last() {
+            Some(below) => upper[0].gather(&self.chain.layers[k], low, high, &below.live, below.width, &below.value),
+            None => {
+                let width = padded(self.chain.inputs);
+                upper[0].gather(&self.chain.layers[k], low, high, &ws.input_live, width, &ws.input_value)
+            }
+        }
+    }
+
+    /// Upper and lower lines of the unstable neurons of hidden layer `k >= 1`.
+    fn refresh_layer(&self, k: usize, part: &Part<F>, ws: &mut Workspace<F>) {
+        let (span, layer) = (self.span(k), &self.chain.layers[k]);
+        let facts = ws.facts.as_ref().expect("loaded");
+        let fixed = |j: usize| part.phases.iter().any(|p| p.layer as usize == k && p.neuron as usize == j);
+        let wanted = |j: usize| {
+            let (l, h) = (facts.low[span.start + j], facts.high[span.start + j]);
+            (l < F::ZERO && h > F::ZERO && layer.slope[j] != F::ONE) || fixed(j) || (layer.slope[j] == F::ONE && !l.is_finite())
+        };
+        let picked: Vec<usize> = (0..ws.layers[k].live.len()).filter(|&r| wanted(ws.layers[k].live[r] as usize)).collect();
+        if picked.is_empty() {
+            return;
+        }
+        let count = 2 * picked.len();
+        let width = ws.layers[k - 1].width;
+        ws.rows.grow(count * width);
+        (ws.constants, ws.errors) = (vec![0.0; count], vec![0.0; count]);
+        let deployed = self.deployed(layer.terms);
+        for (at, &r) in picked.iter().enumerate() {
+            let j = ws.layers[k].live[r] as usize;
+            let source = &ws.layers[k].weights[r * width..(r + 1) * width];
+            ws.rows[2 * at * width..(2 * at + 1) * width].copy_from_slice(source);
+            ws.rows[(2 * at + 1) * width..(2 * at + 2) * width].iter_mut().zip(source).for_each(|(t, &w)| *t = -w);
+            let error = layer.bias_error[j] + deployed * ws.layers[k].magnitude[r].to_f64();
+            ws.constants[2 * at] = layer.bias[j];
+            ws.constants[2 * at + 1] = -layer.bias[j];
+            ws.errors[2 * at] = error;
+            ws.errors[2 * at + 1] = error;
+        }
+        self.descend(k, count, ws, false);
+        let stride = padded(self.chain.inputs);
+        for (at, &r) in picked.iter().enumerate() {
+            let j = ws.layers[k].live[r] as usize;
+            for (side, row) in [2 * at, 2 * at + 1].into_iter().enumerate() {
+                self.adopt(span.start + j, side == 1, fixed(j), row, stride, ws);
+            }
+        }
+    }
+
+    /// Takes rows of coefficients on the values of layer `k - 1` down to the inputs: afterwards `ws.rows` holds the
+    /// coefficients of the inputs, `ws.constants` the constants and `ws.errors` what to allow for rounding.
+    pub(super) fn descend(&self, k: usize, count: usize, ws: &mut Workspace<F>, trace: bool) {
+        for m in (0..k).rev() {
+            let Workspace { layers, rows: now, next, constants, errors, traces, .. } = ws;
+            let layer: &Reduced<F> = &layers[m];
+            if trace {
+                traces[m].clear();
+                traces[m].extend_from_slice(&now[..count * layer.width]);
+            }
+            rows::relax_rows(now, layer.width, count, layer.lines(), constants, errors);
+            errors[..count].iter_mut().for_each(|e| *e += layer.underflow);
+            let columns = if m == 0 { padded(self.chain.inputs) } else { layers[m - 1].width };
+            next.grow(count * columns);
+            let a = View { data: now, stride: layer.width };
+            let b = View { data: &layer.weights, stride: columns };
+            F::product(count, layer.live.len(), columns, a, b, next, columns, false, false);
+            std::mem::swap(now, next);
+        }
+    }
+
+    /// The bound of a finished row over the box, and its constant with all errors, both rounded up.
+    fn finish(&self, row: usize, stride: usize, ws: &Workspace<F>) -> (f64, f64) {
+        let constant = (ws.constants[row] + ws.errors[row] * ERROR_SLACK).next_up();
+        let coefficients = &ws.rows[row * stride..row * stride + self.chain.inputs];
+        (form_bound(coefficients.iter().map(|v| v.to_f64()), constant, &ws.low, &ws.high), constant)
+    }
+
+    /// Uses a finished row of neuron `j` where it beats what is known.
+    #[allow(clippy::too_many_arguments)]
+    fn adopt(&self, j: usize, lower: bool, always: bool, row: usize, stride: usize, ws: &mut Workspace<F>) {
+        let (bound, constant) = self.finish(row, stride, ws);
+        let facts = ws.facts.as_mut().expect("loaded");
+        let first = facts.low.len() - self.lined();
+        let (n, i) = (self.lined(), j - first);
+        let better = if lower { -bound > facts.low[j].to_f64() } else { bound < facts.high[j].to_f64() };
+        // An inherited line whose interval is as good is kept; the line of a fixed hinge is a fact of its own.
+        if !(better || always) || !constant.is_finite() {
+            return;
+        }
+        let dims = self.chain.inputs;
+        let coefficients = &ws.rows[row * stride..row * stride + dims];
+        if lower {
+            facts.low[j] = facts.low[j].max(F::from_f64_down(-bound));
+            (0..dims).for_each(|d| facts.lower[d * n + i] = -coefficients[d]);
+            facts.lower[dims * n + i] = F::from_f64_down(-constant);
+        } else {
+            facts.high[j] = facts.high[j].min(F::from_f64_up(bound));
+            (0..dims).for_each(|d| facts.upper[d * n + i] = coefficients[d]);
+            facts.upper[dims * n + i] = F::from_f64_up(constant);
+        }
+    }
+
+    /// Linear upper bounds of all objectives of open disjuncts, in `ws.forms`.
+    pub(super) fn bound_objectives(&self, part: &Part<F>, ws: &mut Workspace<F>) {
+        let output = self.chain.output();
+        let hidden = self.chain.hidden().len();
+        let rows = &self.objectives.rows;
+        let count = rows.len();
+        // The outputs as a reduced layer: all live, identity lines.
+        let unknown = vec![F::from_f64(f64::NEG_INFINITY); output.neurons];
+        let above = vec![F::from_f64(f64::INFINITY); output.neurons];
+        let (lower, upper) = ws.layers.split_at_mut(hidden);
+        let width = padded(self.chain.inputs);
+        match lower.last() {
+            Some(below) => upper[0].gather(output, &unknown, &above, &below.live, below.width, &below.value),
+            None => upper[0].gather(output, &unknown, &above, &ws.input_live, width, &ws.input_value),
+        }
+        let reduced = &mut upper[0];
+        let values: Vec<F> = reduced.magnitude[..output.neurons].iter().map(|m| m.next_up()).collect();
+        let lows: Vec<F> = values.iter().map(|&m| -m).collect();
+        let below = lower.last().map_or_else(|| ws.input_value.iter().map(|x| x.to_f64()).sum(), |l| l.total_value());
+        reduced.relax(output, &lows, &values, below, self.deployed(output.terms), self.chain.layers.len());
+        let total: f64 = values.iter().map(|v| v.to_f64()).sum::<f64>() * ERROR_SLACK;
+        ws.rows.reset(count * reduced.width);
+        (ws.constants, ws.errors) = (vec![0.0; count], vec![0.0; count]);
+        for (r, row) in rows.iter().enumerate() {
+            if !row.outputs.is_empty() {
+                ws.rows[r * reduced.width..][..output.neurons].copy_from_slice(&row.outputs);
+            }
+            ws.constants[r] = row.constant;
+            ws.errors[r] = row.output_error * total;
+        }
+        ws.traces.resize_with(hidden + 1, Vec::new);
+        self.descend(hidden + 1, count, ws, true);
+        self.read_forms(part, ws);
+    }
+
+    fn read_forms(&self, part: &Part<F>, ws: &mut Workspace<F>) {
+        let (dims, stride) = (self.chain.inputs, padded(self.chain.inputs));
+        ws.forms.clear();
+        ws.form_constants.clear();
+        ws.form_bounds.clear();
+        ws.form_errors.clear();
+        for (r, row) in self.objectives.rows.iter().enumerate() {
+            let coefficients = &ws.rows[r * stride..r * stride + dims];
+            let mut error = ws.errors[r] * ERROR_SLACK;
+            for d in 0..dims {
+                let mut v = coefficients[d].to_f64();
+                if let Some(own) = row.inputs.get(d) {
+                    let size = part.low[d].abs().max(part.high[d].abs()).to_f64();
+                    v += own.to_f64();
+                    error += size * (row.input_error + f64::EPSILON * v.abs()) * ERROR_SLACK;
+                }
+                ws.forms.push(v);
+            }
+            let constant = (ws.constants[r] + error.next_up()).next_up();
+            ws.form_bounds.push(form_bound(ws.forms[r * dims..].iter().copied(), constant, &ws.low, &ws.high));
+            ws.form_constants.push(constant);
+            ws.form_errors.push(error);
+        }
+    }
+
+    /// Excludes disjuncts, one fact at a time and then jointly.
+    pub(super) fn decide(&self, part: &Part<F>, ws: &mut Workspace<F>) -> Verdict {
+        let mut open = Vec::new();
+        let (mut worst, mut margin) = (f64::NEG_INFINITY, f64::INFINITY);
+        ws.candidates.clear();
+        let facts = self.phase_facts(part, ws);
+        for &d in &part.open {
+            let rows = &self.objectives.disjuncts[d as usize];
+            let closed = rows.iter().any(|&r| excludes(ws.form_bounds[r], self.objectives.rows[r].strict));
+            let best = rows.iter().map(|&r| ws.form_bounds[r]).fold(f64::INFINITY, f64::min);
+            if closed {
+                margin = margin.min(-best);
+                continue;
+            }
+            let bound = self.play(rows, &facts, ws);
+            if bound < 0.0 {
+                margin = margin.min(-bound);
+                continue;
+            }
+            if bound > worst || open.is_empty() {
+                worst = bound;
+                self.mix(rows, ws);
+            }
+            ws.candidates.push(ws.game.point.clone());
+            open.push(d);
+        }
+        if open.is_empty() { Verdict::Closed(margin) } else { Verdict::Open(open, worst) }
+    }
+
+    /// Facts that hold for every counterexample in the part: phases as linear functions of the inputs.
+    fn phase_facts(&self, part: &Part<F>, ws: &Workspace<F>) -> Vec<(Vec<f64>, f64)> {
+        let facts = ws.facts.as_ref().expect("loaded");
+        let (n, dims) = (self.lined(), self.chain.inputs);
+        let first = facts.low.len() - n;
+        let fact = |phase: &Phase| -> (Vec<f64>, f64) {
+            let j = self.span(phase.layer as usize).start + phase.neuron as usize;
+            let sign = if phase.active { 1.0 } else { -1.0 };
+            if phase.layer == 0 {
+                let layer = &self.chain.layers[0];
+                let row = &layer.weights[j * layer.below..(j + 1) * layer.below];
+                let size: f64 = row.iter().zip(&*ws.input_value).map(|(w, m)| w.to_f64().abs() * m.to_f64()).sum();
+                let error = (self.deployed(layer.terms) * (size + layer.bias_magnitude[j]) + layer.bias_error[j]) * ERROR_SLACK;
+                (row.iter().map(|w| sign * w.to_f64()).collect(), (sign * layer.bias[j] + error).next_up())
+            } else {
+                // Active: 0 <= a <= upper line; inactive: 0 <= -a <= -(lower line).
+                let lines = if phase.active { &facts.upper } else { &facts.lower };
+                let at = |d: usize| sign * lines[d * n + j - first].to_f64();
+                ((0..dims).map(at).collect(), at(dims))
+            }
+        };
+        part.phases.iter().map(fact).filter(|(v, k)| k.is_finite() && v.iter().all(|x| x.is_finite())).collect()
+    }
+
+    /// The rigorous bound of the best combination of a disjunct's objectives with cuts and phases.
+    fn play(&self, rows: &[usize], facts: &[(Vec<f64>, f64)], ws: &mut Workspace<F>) -> f64 {
+        let dims = self.chain.inputs;
+        let (mut a, mut k) = (Vec::new(), Vec::new());
+        for &r in rows.iter().chain(&self.objectives.cuts) {
+            a.extend_from_slice(&ws.forms[r * dims..(r + 1) * dims]);
+            k.push(ws.form_constants[r]);
+        }
+        for (v, c) in facts {
+            a.extend_from_slice(v);
+            k.push(*c);
+        }
+        if !a.iter().chain(&k).all(|x| x.is_finite()) {
+            return f64::INFINITY;
+        }
+        ws.game.solve(&a, &k, &ws.low, &ws.high);
+        combination_bound(&a, &k, &ws.game.theta, &ws.low, &ws.high)
+    }
+
+    /// Leaves in row 0 of every trace the weighted coefficients of the disjunct that was played last.
+    fn mix(&self, rows: &[usize], ws: &mut Workspace<F>) {
+        let count = self.objectives.rows.len();
+        for trace in &mut ws.traces {
+            let width = trace.len() / count.max(1);
+            let mut mixed = vec![F::ZERO; width];
+            for (&r, &theta) in rows.iter().zip(&ws.game.theta) {
+                // Row `count` onwards is the mixture; the rows themselves stay.
+                for (m, &c) in mixed.iter_mut().zip(&trace[r * width..(r + 1) * width]) {
+                    *m += F::from_f64(theta) * c;
+                }
+            }
+            trace.truncate(count * width);
+            trace.extend_from_slice(&mixed);
+        }
+    }
+}
+
+/// True if a bound excludes a counterexample that needs the function to be nonnegative (positive if `strict`).
+fn excludes(bound: f64, strict: bool) -> bool {
+    bound < 0.0 || (strict && bound <= 0.0)
+}
+
+/// At least `constant + max v . x` over the box, all roundings included.
+fn form_bound(v: impl Iterator<Item = f64>, constant: f64, low: &[f64], high: &[f64]) -> f64 {
+    let (mut sum, mut magnitude) = (constant, constant.abs());
+    for (v, (l, h)) in v.zip(low.iter().zip(high)) {
+        let term = (v * l).max(v * h);
+        // `max` drops NaN: infinite coefficients must not become a finite bound.
+        sum += if v.is_finite() { term } else { f64::INFINITY };
+        magnitude += v.abs() * l.abs().max(h.abs());
+    }
+    let error = f64::EPSILON * (low.len() + 4) as f64 * magnitude + f64::MIN_POSITIVE * (low.len() + 1) as f64;
+    (sum + error).next_up()
+}
+
+/// At least `max_x sum theta_i (a_i . x + k_i)` over the box; infinite where numbers end.
+fn combination_bound(a: &[f64], k: &[f64], theta: &[f64], low: &[f64], high: &[f64]) -> f64 {
+    let dims = low.len();
+    let (mut sum, mut error) = (0.0, 0.0);
+    let roundings = f64::EPSILON * (theta.len() + dims + 4) as f64;
+    for d in 0..dims {
+        let size = low[d].abs().max(high[d].abs());
+        let v: f64 = theta.iter().enumerate().map(|(i, t)| t * a[i * dims + d]).sum();
+        let absolute: f64 = theta.iter().enumerate().map(|(i, t)| t * a[i * dims + d].abs()).sum();
+        sum += (v * low[d]).max(v * high[d]);
+        error += roundings * absolute * size + f64::MIN_POSITIVE * size.max(1.0);
+    }
+    for (t, k) in theta.iter().zip(k) {
+        sum += t * k;
+        error += roundings * t * k.abs() + f64::MIN_POSITIVE;
+    }
+    let bound = (sum + error * (1.0 + roundings) + roundings * sum.abs()).next_up();
+    if bound.is_nan() { f64::INFINITY } else { bound }
+}

@@ -1,0 +1,54 @@
+//! Constant matrices, packed once for many products.
+
+use super::{Aligned, Kernel, View, padded};
+
+/// Columns per panel: one register block of the widest kernel.
+const PANEL: usize = 64;
+
+/// A constant `depth x columns` matrix in column panels, each contiguous, zero-padded to whole vectors.
+#[derive(Clone, Debug)]
+pub struct Packed<F: Kernel> {
+    depth: usize,
+    columns: usize,
+    panels: Aligned<F>,
+}
+
+impl<F: Kernel> Packed<F> {
+    /// Packs the matrix whose element `(k, j)` is `at(k, j)`.
+    pub fn new(depth: usize, columns: usize, at: impl Fn(usize, usize) -> F) -> Packed<F> {
+        let mut panels = Aligned::zeros(depth * padded(columns));
+        for first in (0..columns).step_by(PANEL) {
+            let width = padded(columns - first).min(PANEL);
+            let panel = &mut panels[depth * first..];
+            for k in 0..depth {
+                for j in first..columns.min(first + PANEL) {
+                    panel[k * width + j - first] = at(k, j);
+                }
+            }
+        }
+        Packed { depth, columns, panels }
+    }
+
+    /// `y += x B` for each of `rows` rows of `x` (`depth` long) and `y` (`columns` long); with `|B|` if `absolute`.
+    pub fn multiply_add(&self, x: &[F], y: &mut [F], rows: usize, absolute: bool) {
+        assert!(x.len() >= rows * self.depth && y.len() >= rows * self.columns, "operands too short");
+        let mut block = Aligned::<F>::default();
+        for first in (0..self.columns).step_by(PANEL) {
+            let width = padded(self.columns - first).min(PANEL);
+            let used = (self.columns - first).min(PANEL);
+            let b = View { data: &self.panels[self.depth * first..][..self.depth * width], stride: width };
+            let a = View { data: x, stride: self.depth };
+            if used == width {
+                F::product(rows, self.depth, width, a, b, &mut y[first..], self.columns, true, absolute);
+                continue;
+            }
+            // A ragged last panel would write past the row: go through a padded block.
+            block.reset(rows * width);
+            F::product(rows, self.depth, width, a, b, &mut block, width, false, absolute);
+            for r in 0..rows {
+                let target = &mut y[r * self.columns + first..][..used];
+                target.iter_mut().zip(&block[r * width..]).for_each(|(t, &v)| *t += v);
+            }
+        }
+    }
+}
