@@ -7,7 +7,7 @@ const PANEL: usize = 64;
 
 /// A constant `depth x columns` matrix in column panels, each contiguous, zero-padded to whole vectors.
 #[derive(Clone, Debug)]
-pub struct Packed<F: Kernel> {
+pub struct Packed<F> {
     depth: usize,
     columns: usize,
     panels: Aligned<F>,

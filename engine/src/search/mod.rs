@@ -1,7 +1,10 @@
 //! Deciding a query: attack, then branch and bound.
 
+mod chain;
 mod config;
+mod problem;
 mod report;
+mod tree;
 
 pub use config::{Config, SemanticsChoice};
 pub use report::{Observer, Progress, Reason, Report, Silent, Statistics, Verdict, Witness};

@@ -6,22 +6,23 @@ use super::branch::{self, Choice};
 use super::layer::Reduced;
 use super::{Chain, Facts, Objectives, Phase};
 use crate::bounds::Game;
-use crate::kernels::{Aligned, Kernel, padded, rows};
+use crate::kernels::{Aligned, Kernel, Packed, padded, rows};
 use crate::numerics::rounding::gamma;
 
 /// A network and a query, ready to bound parts of the query's box.
 #[derive(Clone, Debug)]
 pub struct Bounder<F> {
     /// The network.
-    pub chain: Chain<F>,
+    pub chain: Arc<Chain<F>>,
     /// What is to be excluded.
     pub objectives: Objectives<F>,
     /// Unit roundoff of the deployed network, or 0 under `real`.
     pub deployed_unit: f64,
     /// Below this many unstable neurons a neuron is split instead of an input.
     pub neuron_split_below: usize,
-    first_transposed: Vec<F>,
-    offsets: Vec<usize>,
+    first_transposed: Arc<Vec<F>>,
+    forward: Arc<Vec<Packed<F>>>,
+    offsets: Arc<Vec<usize>>,
 }
 
 /// A part of the input set, still open.
@@ -41,6 +42,22 @@ pub struct Part<F> {
     pub bound: f64,
     /// The part's share of the whole box.
     pub share: f64,
+}
+
+impl<F: Kernel> Part<F> {
+    /// The same part in a wider type.
+    pub fn widen<G: Kernel>(&self) -> Part<G> {
+        let turn = |v: &[F]| v.iter().map(|x| G::from_f64(x.to_f64())).collect();
+        Part {
+            low: turn(&self.low),
+            high: turn(&self.high),
+            phases: self.phases.clone(),
+            facts: Arc::new(self.facts.widen()),
+            open: self.open.clone(),
+            bound: self.bound,
+            share: self.share,
+        }
+    }
 }
 
 /// What bounding a part led to.
@@ -106,7 +123,21 @@ impl<F: Kernel> Bounder<F> {
         for layer in chain.hidden() {
             offsets.push(offsets[offsets.len() - 1] + layer.neurons);
         }
-        Bounder { chain, objectives, deployed_unit, neuron_split_below: 15, first_transposed, offsets }
+        let forward: Vec<_> = chain.layers.iter().map(|l| Packed::new(l.below, l.neurons, |k, j| l.weights[j * l.below + k])).collect();
+        Bounder {
+            chain: Arc::new(chain),
+            objectives,
+            deployed_unit,
+            neuron_split_below: 15,
+            first_transposed: Arc::new(first_transposed),
+            forward: Arc::new(forward),
+            offsets: Arc::new(offsets),
+        }
+    }
+
+    /// The same network with other objectives.
+    pub fn with(&self, objectives: Objectives<F>, deployed_unit: f64) -> Bounder<F> {
+        Bounder { objectives, deployed_unit, ..self.clone() }
     }
 
     /// The whole box with every disjunct open.
@@ -143,10 +174,44 @@ impl<F: Kernel> Bounder<F> {
             Verdict::Closed(margin) => return Outcome::Closed { margin },
             Verdict::Open(open, worst) => (open, worst),
         };
+        if self.rounding_decides(worst, ws) {
+            return Outcome::Exhausted { bound: worst };
+        }
         match branch::choose(self, part, ws) {
             Some(choice) => Outcome::Split(Box::new(self.split(part, ws, open, worst, choice))),
             None => Outcome::Exhausted { bound: worst },
         }
+    }
+
+    /// True if the network at `point` comes within rounding of satisfying a disjunct.
+    pub fn is_candidate(&self, point: &[f64]) -> bool {
+        let x: Vec<F> = point.iter().map(|&x| F::from_f64(x)).collect();
+        let mut below = x.clone();
+        for (layer, packed) in self.chain.layers.iter().zip(self.forward.iter()) {
+            let mut values: Vec<F> = layer.bias.iter().map(|&b| F::from_f64(b)).collect();
+            packed.multiply_add(&below, &mut values, 1, false);
+            for (v, &s) in values.iter_mut().zip(&layer.slope) {
+                *v = if *v < F::ZERO { *v * s } else { *v };
+            }
+            below = values;
+        }
+        let near = |r: usize| {
+            let row = &self.objectives.rows[r];
+            let terms = row.outputs.iter().zip(&below).chain(row.inputs.iter().zip(&x));
+            let (mut value, mut size) = (row.constant, row.constant.abs());
+            for (c, y) in terms {
+                value += c.to_f64() * y.to_f64();
+                size += (c.to_f64() * y.to_f64()).abs();
+            }
+            value >= -1e3 * F::UNIT * size
+        };
+        self.objectives.disjuncts.iter().any(|rows| rows.iter().all(|&r| near(r)))
+    }
+
+    /// Roughly the memory of one open part, in bytes.
+    pub fn part_size(&self) -> u64 {
+        let hidden = self.offsets[self.offsets.len() - 1];
+        ((hidden + self.lined() * (self.chain.inputs + 1) + 2 * self.chain.inputs) * size_of::<F>()) as u64 + 256
     }
 
     fn load(&self, part: &Part<F>, ws: &mut Workspace<F>) {
@@ -198,6 +263,12 @@ impl<F: Kernel> Bounder<F> {
             }
         }
         facts.low.iter().zip(&facts.high).all(|(l, h)| l <= h)
+    }
+
+    /// True if the allowance for rounding is a large part of the bound that is left: a wider type is the better split.
+    fn rounding_decides(&self, worst: f64, ws: &Workspace<F>) -> bool {
+        let error = ws.form_errors.iter().copied().fold(0.0, f64::max);
+        F::UNIT > f64::EPSILON && worst < 4.0 * error
     }
 
     fn split(&self, part: &Part<F>, ws: &mut Workspace<F>, open: Vec<u32>, bound: f64, choice: Choice<F>) -> [Part<F>; 2] {

@@ -11,7 +11,7 @@ mod layer;
 mod objective;
 mod refresh;
 
-pub use bounder::{Bounder, Outcome, Workspace};
+pub use bounder::{Bounder, Outcome, Part, Workspace};
 pub use branch::Choice;
 pub use compile::compile;
 pub use facts::{Facts, Phase};

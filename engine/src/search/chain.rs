@@ -1,0 +1,96 @@
+//! The search method for small piecewise-linear networks: the chain engine in `f32`, in `f64` where that is not enough.
+
+use super::tree::{Method, Step};
+use crate::bounds::chain::{Bounder, Outcome, Part, Workspace};
+
+/// A part in the working type that it needs.
+#[derive(Clone, Debug)]
+pub enum AnyPart {
+    /// Bounded in `f32`.
+    Single(Part<f32>),
+    /// Bounded in `f64`.
+    Double(Part<f64>),
+}
+
+/// Both working types of one query.
+pub struct ChainMethod<'a> {
+    /// The bounder in `f32`, where the network fits it.
+    pub single: Option<Bounder<f32>>,
+    /// The bounder in `f64`.
+    pub double: Bounder<f64>,
+    /// Says whether a point is a counterexample; called on the relaxation's worst points.
+    pub check: &'a (dyn Fn(&[f64]) -> bool + Sync),
+    /// Look at those points at all.
+    pub attack: bool,
+}
+
+/// Memory of one thread.
+#[derive(Default)]
+pub struct ChainWorkspace {
+    single: Workspace<f32>,
+    double: Workspace<f64>,
+}
+
+impl Method for ChainMethod<'_> {
+    type Part = AnyPart;
+    type Workspace = ChainWorkspace;
+
+    fn workspace(&self) -> ChainWorkspace {
+        ChainWorkspace::default()
+    }
+
+    fn bound(&self, part: AnyPart, workspace: &mut ChainWorkspace) -> Step<AnyPart> {
+        match part {
+            AnyPart::Single(part) => {
+                let bounder = self.single.as_ref().expect("single parts come from the single bounder");
+                let outcome = bounder.bound(&part, &mut workspace.single);
+                if let Some(witness) = self.witness(&outcome, |x| bounder.is_candidate(x), &workspace.single.candidates) {
+                    return Step::Witness(witness);
+                }
+                match outcome {
+                    Outcome::Closed { margin } => Step::Closed { margin },
+                    Outcome::Split(parts) => Step::Split(parts.map(AnyPart::Single).into()),
+                    Outcome::Exhausted { .. } => Step::Split(vec![AnyPart::Double(part.widen())]),
+                }
+            }
+            AnyPart::Double(part) => {
+                let outcome = self.double.bound(&part, &mut workspace.double);
+                if let Some(witness) = self.witness(&outcome, |x| self.double.is_candidate(x), &workspace.double.candidates) {
+                    return Step::Witness(witness);
+                }
+                match outcome {
+                    Outcome::Closed { margin } => Step::Closed { margin },
+                    Outcome::Split(parts) => Step::Split(parts.map(AnyPart::Double).into()),
+                    Outcome::Exhausted { bound } => Step::Stuck { bound, part: AnyPart::Double(part) },
+                }
+            }
+        }
+    }
+
+    fn urgency(&self, part: &AnyPart) -> f64 {
+        match part {
+            AnyPart::Single(p) => p.bound,
+            AnyPart::Double(p) => p.bound,
+        }
+    }
+
+    fn share(&self, part: &AnyPart) -> f64 {
+        match part {
+            AnyPart::Single(p) => p.share,
+            AnyPart::Double(p) => p.share,
+        }
+    }
+
+    fn part_size(&self) -> u64 {
+        self.double.part_size()
+    }
+}
+
+impl ChainMethod<'_> {
+    fn witness<P>(&self, outcome: &Outcome<P>, likely: impl Fn(&[f64]) -> bool, candidates: &[Vec<f64>]) -> Option<Vec<f64>> {
+        if !self.attack || matches!(outcome, Outcome::Closed { .. }) {
+            return None;
+        }
+        candidates.iter().find(|x| likely(x) && (self.check)(x)).cloned()
+    }
+}

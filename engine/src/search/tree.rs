@@ -1,0 +1,227 @@
+//! Branch and bound over parts of the input set, the same tree for any number of threads.
+//!
+//! The open parts form a stack. A round takes a fixed number of them, mostly the newest and a few of the least proved;
+//! each becomes a task that searches depth first for a fixed number of steps on its own. Results are merged in the order
+//! of the tasks, and all heuristics look at counters, never at clocks, so only a time limit can make two runs differ.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use super::{Config, Observer, Progress, Reason};
+
+/// A way to bound parts.
+pub trait Method: Sync {
+    /// A part of the input set.
+    type Part: Send + Sync;
+    /// Reusable memory of one thread.
+    type Workspace: Send;
+
+    /// Fresh memory.
+    fn workspace(&self) -> Self::Workspace;
+    /// Bounds one part.
+    fn bound(&self, part: Self::Part, workspace: &mut Self::Workspace) -> Step<Self::Part>;
+    /// How far the part's parent was from proved.
+    fn urgency(&self, part: &Self::Part) -> f64;
+    /// The part's share of the whole input set.
+    fn share(&self, part: &Self::Part) -> f64;
+    /// Memory that one open part takes, in bytes.
+    fn part_size(&self) -> u64;
+}
+
+/// What became of a part.
+pub enum Step<P> {
+    /// Proved, with this margin.
+    Closed {
+        /// Distance from zero of the worst bound.
+        margin: f64,
+    },
+    /// Split; later ones are looked at first.
+    Split(Vec<P>),
+    /// A counterexample, found near this point (replayed by the caller).
+    Witness(Vec<f64>),
+    /// Neither proved nor splittable.
+    Stuck {
+        /// The worst bound left.
+        bound: f64,
+        /// The part, for another attempt elsewhere.
+        part: P,
+    },
+}
+
+/// How a search ended.
+pub struct Result<P> {
+    /// The end.
+    pub end: End,
+    /// Parts bounded.
+    pub steps: u64,
+    /// Share of the input set proved.
+    pub proved: f64,
+    /// The least margin of a closed part.
+    pub margin: f64,
+    /// The worst bound of what is open.
+    pub worst: f64,
+    /// Parts that could not be decided.
+    pub stuck: Vec<P>,
+}
+
+/// The ends of a search.
+#[derive(Debug, PartialEq)]
+pub enum End {
+    /// All parts are closed, except the stuck ones.
+    Done,
+    /// A counterexample.
+    Witness(Vec<f64>),
+    /// Stopped early.
+    Stopped(Reason),
+}
+
+/// Parts taken per round.
+const TASKS: usize = 16;
+/// Of these, the ones taken by urgency.
+const URGENT: usize = 4;
+/// Steps per task and round.
+const STEPS: usize = 48;
+/// Stuck parts kept; more than this and the search is hopeless.
+const MOST_STUCK: usize = 64;
+
+/// What one task did.
+struct Report<P> {
+    open: Vec<P>,
+    stuck: Vec<P>,
+    witness: Option<Vec<f64>>,
+    steps: u64,
+    proved: f64,
+    margin: f64,
+    worst_stuck: f64,
+}
+
+/// Searches from `roots` until everything is decided, a counterexample is found or a limit is reached.
+pub fn search<M: Method>(method: &M, roots: Vec<M::Part>, config: &Config, deadline: Option<Instant>, observer: &dyn Observer) -> Result<M::Part> {
+    let mut open = roots;
+    let mut result = Result { end: End::Done, steps: 0, proved: 0.0, margin: f64::INFINITY, worst: f64::NEG_INFINITY, stuck: Vec::new() };
+    let mut pool = Workers { method, idle: (0..config.threads.max(1)).map(|_| method.workspace()).collect() };
+    let mut told = Instant::now();
+    while !open.is_empty() {
+        if let Some(reason) = limit(config, deadline, open.len() as u64 * method.part_size()) {
+            result.end = End::Stopped(reason);
+            break;
+        }
+        let tasks = take(method, &mut open);
+        for report in pool.run(tasks, deadline, config) {
+            result.steps += report.steps;
+            result.proved += report.proved;
+            result.margin = result.margin.min(report.margin);
+            result.worst = result.worst.max(report.worst_stuck);
+            open.extend(report.open);
+            result.stuck.extend(report.stuck);
+            if let Some(point) = report.witness {
+                result.end = End::Witness(point);
+                return result;
+            }
+        }
+        if result.stuck.len() > MOST_STUCK {
+            break;
+        }
+        if told.elapsed() > Duration::from_millis(200) {
+            told = Instant::now();
+            let worst = open.iter().map(|p| method.urgency(p)).fold(f64::NEG_INFINITY, f64::max);
+            observer.progress(&Progress { subproblems: result.steps, open: open.len() as u64, proved: result.proved, worst_margin: Some(-worst) });
+        }
+    }
+    result.worst = open.iter().map(|p| method.urgency(p)).fold(result.worst, f64::max);
+    result.stuck.append(&mut open);
+    result
+}
+
+fn limit(config: &Config, deadline: Option<Instant>, memory: u64) -> Option<Reason> {
+    if config.stop.load(Ordering::Relaxed) {
+        Some(Reason::Stopped)
+    } else if deadline.is_some_and(|d| Instant::now() >= d) {
+        Some(Reason::Timeout)
+    } else if memory > config.max_memory {
+        Some(Reason::Memory)
+    } else {
+        None
+    }
+}
+
+/// The parts of the next round: the least proved ones, then the newest.
+fn take<M: Method>(method: &M, open: &mut Vec<M::Part>) -> Vec<M::Part> {
+    let mut tasks = Vec::new();
+    if open.len() > TASKS {
+        for _ in 0..URGENT {
+            let most = (0..open.len()).max_by(|&i, &j| method.urgency(&open[i]).total_cmp(&method.urgency(&open[j])).then(i.cmp(&j)));
+            tasks.push(open.remove(most.expect("the stack is not empty")));
+        }
+    }
+    let rest = open.len().saturating_sub(TASKS - tasks.len());
+    tasks.extend(open.drain(rest..));
+    tasks
+}
+
+struct Workers<'m, M: Method> {
+    method: &'m M,
+    idle: Vec<M::Workspace>,
+}
+
+impl<M: Method> Workers<'_, M> {
+    /// Runs the tasks, in parallel where it pays; reports are in the order of the tasks.
+    fn run(&mut self, tasks: Vec<M::Part>, deadline: Option<Instant>, config: &Config) -> Vec<Report<M::Part>> {
+        let stop = || config.stop.load(Ordering::Relaxed) || deadline.is_some_and(|d| Instant::now() >= d);
+        if tasks.len() == 1 || self.idle.len() == 1 {
+            let method = self.method;
+            let workspace = &mut self.idle[0];
+            return tasks.into_iter().map(|part| work(method, part, workspace, &stop)).collect();
+        }
+        let slots: Vec<_> = tasks.into_iter().map(|part| std::sync::Mutex::new((Some(part), None))).collect();
+        let next = AtomicUsize::new(0);
+        let method = self.method;
+        std::thread::scope(|scope| {
+            for workspace in &mut self.idle {
+                let (slots, next, stop) = (&slots, &next, &stop);
+                scope.spawn(move || {
+                    while let Some(slot) = slots.get(next.fetch_add(1, Ordering::Relaxed)) {
+                        let part = slot.lock().expect("no task panics while holding it").0.take().expect("taken once");
+                        let report = work(method, part, workspace, stop);
+                        slot.lock().expect("no task panics while holding it").1 = Some(report);
+                    }
+                });
+            }
+        });
+        slots.into_iter().map(|slot| slot.into_inner().expect("all tasks ended").1.expect("every task reports")).collect()
+    }
+}
+
+/// Depth first from one part, a fixed number of steps.
+fn work<M: Method>(method: &M, part: M::Part, workspace: &mut M::Workspace, stop: &dyn Fn() -> bool) -> Report<M::Part> {
+    let mut report = Report {
+        open: vec![part],
+        stuck: Vec::new(),
+        witness: None,
+        steps: 0,
+        proved: 0.0,
+        margin: f64::INFINITY,
+        worst_stuck: f64::NEG_INFINITY,
+    };
+    while report.steps < STEPS as u64 && !stop() {
+        let Some(part) = report.open.pop() else { break };
+        let share = method.share(&part);
+        report.steps += 1;
+        match method.bound(part, workspace) {
+            Step::Closed { margin } => {
+                report.proved += share;
+                report.margin = report.margin.min(margin);
+            }
+            Step::Split(parts) => report.open.extend(parts),
+            Step::Witness(point) => {
+                report.witness = Some(point);
+                break;
+            }
+            Step::Stuck { bound, part } => {
+                report.worst_stuck = report.worst_stuck.max(bound);
+                report.stuck.push(part);
+            }
+        }
+    }
+    report
+}
