@@ -50,34 +50,55 @@ pub struct Lines<'a, F> {
 }
 
 multiversion! {
-    /// Turns coefficients on hinge values into coefficients on pre-activations, in place, for `rows` rows of `width`
-    /// (a multiple of [`LANES`]): `c -> c t`, and adds `sum c p` to `constants[r]` and `sum |c| e` to `errors[r]`.
+    /// Turns coefficients on hinge values into coefficients on pre-activations, in place, for `rows` rows of `width`:
+    /// `c -> c t`, and adds `sum c p` to `constants[r]` and `sum |c| e` to `errors[r]`.
     ///
-    /// Each sum is accumulated in [`LANES`] lanes and then pairwise: at most `width / LANES + 5` roundings per term.
+    /// Sums are accumulated in [`LANES`] lanes over at most [`BLOCK`] terms, pairwise, and blocks in `f64`:
+    /// at most [`BLOCK_ROUNDINGS`] roundings in `F` per term, the product included.
     pub fn relax_rows(c: &mut [F], width: usize, rows: usize, lines: Lines<F>, constants: &mut [f64], errors: &mut [f64]) {
         let Lines { upper_slope, lower_slope, upper_constant, lower_constant, error } = lines;
         let (us, ls, uc, lc, er) = (&upper_slope[..width], &lower_slope[..width], &upper_constant[..width], &lower_constant[..width], &error[..width]);
         for r in 0..rows {
             let row = &mut c[r * width..(r + 1) * width];
-            let (mut constant, mut wrong) = ([F::ZERO; LANES], [F::ZERO; LANES]);
-            let mut at = 0;
-            while at < width {
-                let x: &mut [F; LANES] = (&mut row[at..at + LANES]).try_into().expect("whole vectors");
-                for v in 0..LANES {
-                    let i = at + v;
-                    let up = x[v] > F::ZERO;
-                    let (t, p) = (if up { us[i] } else { ls[i] }, if up { uc[i] } else { lc[i] });
-                    constant[v] += x[v] * p;
-                    wrong[v] += x[v].abs() * er[i];
-                    x[v] = x[v] * t;
+            let (mut total, mut total_wrong) = (0.0, 0.0);
+            let mut start = 0;
+            while start < width {
+                let (mut constant, mut wrong) = ([F::ZERO; LANES], [F::ZERO; LANES]);
+                let end = width.min(start + BLOCK);
+                let mut at = start;
+                while at + LANES <= end {
+                    let x: &mut [F; LANES] = (&mut row[at..at + LANES]).try_into().expect("whole vectors");
+                    for v in 0..LANES {
+                        let i = at + v;
+                        let up = x[v] > F::ZERO;
+                        let (t, p) = (if up { us[i] } else { ls[i] }, if up { uc[i] } else { lc[i] });
+                        constant[v] += x[v] * p;
+                        wrong[v] += x[v].abs() * er[i];
+                        x[v] = x[v] * t;
+                    }
+                    at += LANES;
                 }
-                at += LANES;
+                for i in at..end {
+                    let up = row[i] > F::ZERO;
+                    let (t, p) = (if up { us[i] } else { ls[i] }, if up { uc[i] } else { lc[i] });
+                    constant[i - at] += row[i] * p;
+                    wrong[i - at] += row[i].abs() * er[i];
+                    row[i] = row[i] * t;
+                }
+                total += pairwise(constant).to_f64();
+                total_wrong += pairwise(wrong).to_f64();
+                start = end;
             }
-            constants[r] += pairwise(constant).to_f64();
-            errors[r] += pairwise(wrong).to_f64();
+            constants[r] += total;
+            errors[r] += total_wrong;
         }
     }
 }
+
+/// Terms per block of [`relax_rows`].
+pub const BLOCK: usize = 512;
+/// Roundings that a term of [`relax_rows`] meets in the working type.
+pub const BLOCK_ROUNDINGS: usize = BLOCK / LANES + 6;
 
 /// The sum of the lanes, pairwise.
 #[inline(always)]
@@ -134,5 +155,31 @@ multiversion! {
                 magnitude[j] += row[j].abs() * m;
             }
         }
+    }
+}
+
+multiversion! {
+    /// `sum_j |c[j]| e[j]` for nonnegative `e`, blocks in `f64`: at most [`BLOCK_ROUNDINGS`] roundings in `F` per term.
+    pub fn absolute_dot(c: &[F], e: &[F]) -> f64 {
+        let n = c.len().min(e.len());
+        let mut total = 0.0;
+        let mut start = 0;
+        while start < n {
+            let end = n.min(start + BLOCK);
+            let mut sums = [F::ZERO; LANES];
+            let mut at = start;
+            while at + LANES <= end {
+                for v in 0..LANES {
+                    sums[v] += c[at + v].abs() * e[at + v];
+                }
+                at += LANES;
+            }
+            for i in at..end {
+                sums[i - at] += c[i].abs() * e[i];
+            }
+            total += pairwise(sums).to_f64();
+            start = end;
+        }
+        total
     }
 }

@@ -1,21 +1,57 @@
 //! Deciding a query: attack, then branch and bound.
 
+mod attack;
+mod cases;
 mod chain;
 mod config;
+mod gradient;
 mod problem;
 mod report;
 mod tree;
+mod wide;
+mod witness;
 
 pub use config::{Config, SemanticsChoice};
 pub use report::{Observer, Progress, Reason, Report, Silent, Statistics, Verdict, Witness};
 
+use std::time::Instant;
+
+use checker::Semantics;
+
 use crate::graph::Graph;
-use crate::query::Query;
+use crate::query::{DeclaredElement, Query};
+use cases::{Attempt, Solver};
 
 /// Decides `query` on `network`.
 ///
 /// Never panics on any graph and query that the readers accept; whatever cannot be decided is [`Verdict::Unknown`] with its reason.
 pub fn verify(network: &Graph, query: &Query, config: &Config, observer: &dyn Observer) -> Report {
-    let _ = (network, query, config, observer);
-    Report::unknown(Reason::Unsupported("the search is not built yet".into()), None)
+    let mut report = decide(network, query, config, observer);
+    report.statistics.elapsed = config.started.elapsed();
+    report.notes.splice(0..0, query.notes.iter().cloned());
+    report
+}
+
+fn decide(network: &Graph, query: &Query, config: &Config, observer: &dyn Observer) -> Report {
+    let (sure, fallback) = match config.semantics {
+        SemanticsChoice::Only(semantics) => (semantics, None),
+        SemanticsChoice::Auto => (Semantics::Both, (query.declared_element() == DeclaredElement::Real).then_some(Semantics::Real)),
+    };
+    if sure == Semantics::Integer {
+        return Report::unknown(Reason::Unsupported("integer semantics needs a quantized network".into()), None);
+    }
+    let solver = Solver { network, query, config, observer, deadline: config.timeout.map(|t| config.started + t) };
+    let first = solver.attempt(sure);
+    let Attempt::Open { reason: Reason::Precision(why), .. } = &first else { return first.report(sure) };
+    let Some(real) = fallback.filter(|_| solver.deadline.is_none_or(|d| Instant::now() < d)) else { return first.report(sure) };
+    let second = solver.attempt(real);
+    match second {
+        Attempt::Holds { .. } => {
+            let mut report = second.report(real);
+            report.notes.push(format!("the deployed network is not covered: {why}"));
+            report
+        }
+        Attempt::Fails(_) => second.report(real),
+        Attempt::Open { .. } => first.report(sure),
+    }
 }

@@ -2,6 +2,7 @@
 
 use checker::Semantics;
 
+use crate::bounds::Deployed;
 use crate::bounds::chain::{Objective, Objectives};
 use crate::graph::{Element, Graph};
 use crate::kernels::Kernel;
@@ -22,12 +23,11 @@ pub fn region_box(case: &Case, semantics: Semantics, element: Element) -> (Vec<f
     ends.unzip()
 }
 
-/// The unit roundoff that the semantics grants the deployed network; 0 for the real one.
-pub fn deployed_unit(semantics: Semantics, element: Element) -> f64 {
-    match (semantics, element) {
-        (Semantics::Real | Semantics::Integer, _) => 0.0,
-        (_, Element::F32) => f32::EPSILON as f64 / 2.0,
-        (_, Element::F64) => f64::EPSILON / 2.0,
+/// What the semantics lets the deployed network add.
+pub fn deployed(semantics: Semantics, element: Element) -> Deployed {
+    match semantics {
+        Semantics::Real | Semantics::Integer => Deployed::REAL,
+        Semantics::Float32 | Semantics::Both => Deployed::evaluated_in(element),
     }
 }
 

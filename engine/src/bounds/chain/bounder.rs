@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::branch::{self, Choice};
 use super::layer::Reduced;
 use super::{Chain, Facts, Objectives, Phase};
-use crate::bounds::Game;
+use crate::bounds::{Deployed, Game};
 use crate::kernels::{Aligned, Kernel, Packed, padded, rows};
 use crate::numerics::rounding::gamma;
 
@@ -16,8 +16,8 @@ pub struct Bounder<F> {
     pub chain: Arc<Chain<F>>,
     /// What is to be excluded.
     pub objectives: Objectives<F>,
-    /// Unit roundoff of the deployed network, or 0 under `real`.
-    pub deployed_unit: f64,
+    /// What the deployed network adds.
+    pub deployed: Deployed,
     /// Below this many unstable neurons a neuron is split instead of an input.
     pub neuron_split_below: usize,
     first_transposed: Arc<Vec<F>>,
@@ -110,7 +110,7 @@ pub struct Workspace<F> {
 
 impl<F: Kernel> Bounder<F> {
     /// Prepares a network and its objectives.
-    pub fn new(chain: Chain<F>, objectives: Objectives<F>, deployed_unit: f64) -> Bounder<F> {
+    pub fn new(chain: Chain<F>, objectives: Objectives<F>, deployed: Deployed) -> Bounder<F> {
         let first = &chain.layers[0];
         let mut first_transposed = vec![F::ZERO; first.neurons * (chain.inputs + 1)];
         for j in 0..first.neurons {
@@ -127,7 +127,7 @@ impl<F: Kernel> Bounder<F> {
         Bounder {
             chain: Arc::new(chain),
             objectives,
-            deployed_unit,
+            deployed,
             neuron_split_below: 15,
             first_transposed: Arc::new(first_transposed),
             forward: Arc::new(forward),
@@ -136,8 +136,8 @@ impl<F: Kernel> Bounder<F> {
     }
 
     /// The same network with other objectives.
-    pub fn with(&self, objectives: Objectives<F>, deployed_unit: f64) -> Bounder<F> {
-        Bounder { objectives, deployed_unit, ..self.clone() }
+    pub fn with(&self, objectives: Objectives<F>, deployed: Deployed) -> Bounder<F> {
+        Bounder { objectives, deployed, ..self.clone() }
     }
 
     /// The whole box with every disjunct open.
@@ -145,12 +145,6 @@ impl<F: Kernel> Bounder<F> {
         let open = (0..self.objectives.disjuncts.len() as u32).collect();
         let facts = Arc::new(Facts::nothing(&self.chain));
         Part { low, high, phases: Vec::new(), facts, open, bound: f64::INFINITY, share: 1.0 }
-    }
-
-    /// The deployed network's relative error for an affine block of `terms` roundings (any order, fused or not).
-    pub(super) fn deployed(&self, terms: usize) -> f64 {
-        let nu = (terms + 8) as f64 * self.deployed_unit;
-        if nu < 0.5 { (nu / (1.0 - nu)).next_up().next_up() } else { f64::INFINITY }
     }
 
     /// Where hidden layer `k` starts in [`Facts::low`], and where it ends.
@@ -240,7 +234,8 @@ impl<F: Kernel> Bounder<F> {
                 rows::concretise(&self.first_transposed, n, &part.low, &part.high, negate, &mut ws.value, &mut ws.scale);
                 for j in 0..n {
                     // The stored bias is rounded to F, the deployed network errs by its own share of the magnitude.
-                    let deployed = self.deployed(first.terms) * (ws.scale[j].to_f64() + first.bias_magnitude[j]);
+                    let size = ws.scale[j].to_f64() + first.bias_magnitude[j];
+                    let deployed = self.deployed.error(first.terms, size);
                     let error = (relative * ws.scale[j].to_f64() + deployed) * 1.001 + first.bias_error[j] + F::TINY * (dims + 2) as f64;
                     meet(facts, j, negate, ws.value[j].to_f64(), error);
                 }

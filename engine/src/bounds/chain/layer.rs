@@ -1,6 +1,7 @@
 //! One hidden layer as seen from one part of the input set: neurons that are not provably zero, and their lines.
 
 use super::Layer;
+use crate::bounds::Deployed;
 use crate::kernels::rows::{self, Lines};
 use crate::kernels::{Aligned, Kernel, LANES, padded};
 use crate::numerics::rounding::gamma;
@@ -75,15 +76,15 @@ impl<F: Kernel> Reduced<F> {
     /// Per unit of `|c_i|` (every slope is at most 1 in size, so `|lambda_i| <= |c_i|`):
     /// the slope's product rounds (`u |a_i|`); the constants' products and sums round (a few `u |p_i|`, see
     /// [`rows::relax_rows`], over `depth` layers); the product with `W` errs by `gamma_n sum_j |W_ij| |h_j|`; the stored constant is
-    /// rounded to `F`; and the deployed network errs by `deployed` times the magnitude.
-    pub fn relax(&mut self, layer: &Layer<F>, low: &[F], high: &[F], below_magnitude: f64, deployed: f64, depth: usize) {
+    /// rounded to `F`; and the deployed network errs by its own share of the magnitude.
+    pub fn relax(&mut self, layer: &Layer<F>, low: &[F], high: &[F], below_magnitude: f64, deployed: Deployed, depth: usize) {
         for array in [&mut self.upper_slope, &mut self.lower_slope, &mut self.upper_constant, &mut self.lower_constant] {
             array.reset(self.width);
         }
         self.error.reset(self.width);
         self.value.reset(self.width);
-        let product = gamma::<F>(self.live.len() + 2) + deployed;
-        let roundings = (self.width / LANES + depth + 12) as f64;
+        let product = gamma::<F>(self.live.len() + 2);
+        let roundings = (self.width.min(rows::BLOCK) / LANES + depth + self.width / rows::BLOCK + 12) as f64;
         for (r, &j) in self.live.iter().enumerate() {
             let j = j as usize;
             let (l, u, s) = (low[j].to_f64(), high[j].to_f64(), layer.slope[j].to_f64());
@@ -95,7 +96,9 @@ impl<F: Kernel> Reduced<F> {
             self.lower_constant[r] = F::from_f64(lower.to_f64() * bias);
             let size = l.abs().max(u.abs());
             let constants = bias.abs() + offset;
-            let error = F::UNIT * (2.0 * size + roundings * constants) + layer.bias_error[j] + product * self.magnitude[r].to_f64();
+            let error = F::UNIT * (2.0 * size + roundings * constants) + layer.bias_error[j]
+                + product * self.magnitude[r].to_f64()
+                + deployed.error(layer.terms, self.magnitude[r].to_f64());
             self.error[r] = F::from_f64_up(error * SECOND_ORDER + F::TINY);
             let value = if l >= 0.0 { size } else { u.max((s * l).abs()) };
             let value = if layer.joined[j] { value.max(self.magnitude[r].to_f64()) } else { value };

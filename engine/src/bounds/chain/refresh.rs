@@ -26,8 +26,7 @@ impl<F: Kernel> Bounder<F> {
             let layer = &self.chain.layers[k];
             let below = if k == 0 { ws.input_value.iter().map(|x| x.to_f64()).sum() } else { ws.layers[k - 1].total_value() };
             let depth = self.chain.layers.len();
-            let deployed = self.deployed(layer.terms);
-            ws.layers[k].relax(layer, &facts.low[span.clone()], &facts.high[span.clone()], below, deployed, depth);
+            ws.layers[k].relax(layer, &facts.low[span.clone()], &facts.high[span.clone()], below, self.deployed, depth);
             ws.unstable += ws.layers[k]
                 .live
                 .iter()
@@ -69,13 +68,12 @@ impl<F: Kernel> Bounder<F> {
         let width = ws.layers[k - 1].width;
         ws.rows.grow(count * width);
         (ws.constants, ws.errors) = (vec![0.0; count], vec![0.0; count]);
-        let deployed = self.deployed(layer.terms);
         for (at, &r) in picked.iter().enumerate() {
             let j = ws.layers[k].live[r] as usize;
             let source = &ws.layers[k].weights[r * width..(r + 1) * width];
             ws.rows[2 * at * width..(2 * at + 1) * width].copy_from_slice(source);
             ws.rows[(2 * at + 1) * width..(2 * at + 2) * width].iter_mut().zip(source).for_each(|(t, &w)| *t = -w);
-            let error = layer.bias_error[j] + deployed * ws.layers[k].magnitude[r].to_f64();
+            let error = layer.bias_error[j] + self.deployed.error(layer.terms, ws.layers[k].magnitude[r].to_f64());
             ws.constants[2 * at] = layer.bias[j];
             ws.constants[2 * at + 1] = -layer.bias[j];
             ws.errors[2 * at] = error;
@@ -163,7 +161,7 @@ impl<F: Kernel> Bounder<F> {
         let values: Vec<F> = reduced.magnitude[..output.neurons].iter().map(|m| m.next_up()).collect();
         let lows: Vec<F> = values.iter().map(|&m| -m).collect();
         let below = lower.last().map_or_else(|| ws.input_value.iter().map(|x| x.to_f64()).sum(), |l| l.total_value());
-        reduced.relax(output, &lows, &values, below, self.deployed(output.terms), self.chain.layers.len());
+        reduced.relax(output, &lows, &values, below, self.deployed, self.chain.layers.len());
         let total: f64 = values.iter().map(|v| v.to_f64()).sum::<f64>() * ERROR_SLACK;
         ws.rows.reset(count * reduced.width);
         (ws.constants, ws.errors) = (vec![0.0; count], vec![0.0; count]);
@@ -245,7 +243,7 @@ impl<F: Kernel> Bounder<F> {
                 let layer = &self.chain.layers[0];
                 let row = &layer.weights[j * layer.below..(j + 1) * layer.below];
                 let size: f64 = row.iter().zip(&*ws.input_value).map(|(w, m)| w.to_f64().abs() * m.to_f64()).sum();
-                let error = (self.deployed(layer.terms) * (size + layer.bias_magnitude[j]) + layer.bias_error[j]) * ERROR_SLACK;
+                let error = (self.deployed.error(layer.terms, size + layer.bias_magnitude[j]) + layer.bias_error[j]) * ERROR_SLACK;
                 (row.iter().map(|w| sign * w.to_f64()).collect(), (sign * layer.bias[j] + error).next_up())
             } else {
                 // Active: 0 <= a <= upper line; inactive: 0 <= -a <= -(lower line).
