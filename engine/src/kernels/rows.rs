@@ -56,38 +56,40 @@ multiversion! {
     /// Sums are accumulated in [`LANES`] lanes over at most [`BLOCK`] terms, pairwise, and blocks in `f64`:
     /// at most [`BLOCK_ROUNDINGS`] roundings in `F` per term, the product included.
     pub fn relax_rows(c: &mut [F], width: usize, rows: usize, lines: Lines<F>, constants: &mut [f64], errors: &mut [f64]) {
-        let Lines { upper_slope, lower_slope, upper_constant, lower_constant, error } = lines;
-        let (us, ls, uc, lc, er) = (&upper_slope[..width], &lower_slope[..width], &upper_constant[..width], &lower_constant[..width], &error[..width]);
+        let us = lines.upper_slope[..width].as_chunks::<LANES>();
+        let ls = lines.lower_slope[..width].as_chunks::<LANES>();
+        let uc = lines.upper_constant[..width].as_chunks::<LANES>();
+        let lc = lines.lower_constant[..width].as_chunks::<LANES>();
+        let er = lines.error[..width].as_chunks::<LANES>();
+        let vectors = width / LANES;
         for r in 0..rows {
-            let row = &mut c[r * width..(r + 1) * width];
+            let (row, rest) = c[r * width..(r + 1) * width].as_chunks_mut::<LANES>();
             let (mut total, mut total_wrong) = (0.0, 0.0);
             let mut start = 0;
-            while start < width {
+            while start < vectors {
                 let (mut constant, mut wrong) = ([F::ZERO; LANES], [F::ZERO; LANES]);
-                let end = width.min(start + BLOCK);
-                let mut at = start;
-                while at + LANES <= end {
-                    let x: &mut [F; LANES] = (&mut row[at..at + LANES]).try_into().expect("whole vectors");
+                let end = vectors.min(start + BLOCK / LANES);
+                for i in start..end {
+                    let (x, us, ls, uc, lc, er) = (&mut row[i], &us.0[i], &ls.0[i], &uc.0[i], &lc.0[i], &er.0[i]);
                     for v in 0..LANES {
-                        let i = at + v;
                         let up = x[v] > F::ZERO;
-                        let (t, p) = (if up { us[i] } else { ls[i] }, if up { uc[i] } else { lc[i] });
+                        let t = if up { us[v] } else { ls[v] };
+                        let p = if up { uc[v] } else { lc[v] };
                         constant[v] += x[v] * p;
-                        wrong[v] += x[v].abs() * er[i];
+                        wrong[v] += x[v].abs() * er[v];
                         x[v] = x[v] * t;
                     }
-                    at += LANES;
-                }
-                for i in at..end {
-                    let up = row[i] > F::ZERO;
-                    let (t, p) = (if up { us[i] } else { ls[i] }, if up { uc[i] } else { lc[i] });
-                    constant[i - at] += row[i] * p;
-                    wrong[i - at] += row[i].abs() * er[i];
-                    row[i] = row[i] * t;
                 }
                 total += pairwise(constant).to_f64();
                 total_wrong += pairwise(wrong).to_f64();
                 start = end;
+            }
+            for (i, x) in rest.iter_mut().enumerate() {
+                let up = *x > F::ZERO;
+                let p = if up { uc.1[i] } else { lc.1[i] };
+                total += (*x * p).to_f64();
+                total_wrong += (x.abs() * er.1[i]).to_f64();
+                *x = *x * if up { us.1[i] } else { ls.1[i] };
             }
             constants[r] += total;
             errors[r] += total_wrong;
@@ -118,16 +120,14 @@ multiversion! {
     /// `out[i] = sum_j |w[i][j]| m[j]` for rows of `width` (a multiple of [`LANES`]): magnitudes of weighted sums.
     /// At most `width / LANES + 5` roundings per term.
     pub fn absolute_products(w: &[F], width: usize, m: &[F], out: &mut [F]) {
-        let m = &m[..width];
+        let m = m[..width].as_chunks::<LANES>().0;
         for (i, o) in out.iter_mut().enumerate() {
-            let row = &w[i * width..(i + 1) * width];
+            let row = w[i * width..(i + 1) * width].as_chunks::<LANES>().0;
             let mut sums = [F::ZERO; LANES];
-            let mut at = 0;
-            while at < width {
+            for (w, m) in row.iter().zip(m) {
                 for v in 0..LANES {
-                    sums[v] += row[at + v].abs() * m[at + v];
+                    sums[v] += w[v].abs() * m[v];
                 }
-                at += LANES;
             }
             *o = pairwise(sums);
         }
@@ -140,19 +140,35 @@ multiversion! {
     /// At most `dims + 1` roundings per term. With `negate`, lower ends of the forms (as is, not negated).
     pub fn concretise(a: &[F], n: usize, low: &[F], high: &[F], negate: bool, value: &mut [F], magnitude: &mut [F]) {
         let dims = low.len();
-        let k = &a[dims * n..(dims + 1) * n];
         let (value, magnitude) = (&mut value[..n], &mut magnitude[..n]);
-        for j in 0..n {
-            value[j] = k[j];
-            magnitude[j] = k[j].abs();
+        for ((v, m), &k) in value.iter_mut().zip(magnitude.iter_mut()).zip(&a[dims * n..(dims + 1) * n]) {
+            *v = k;
+            *m = k.abs();
         }
         for d in 0..dims {
-            let row = &a[d * n..(d + 1) * n];
             let (p, q) = if negate { (low[d], high[d]) } else { (high[d], low[d]) };
-            let m = low[d].abs().max(high[d].abs());
-            for j in 0..n {
-                value[j] += row[j] * if row[j] > F::ZERO { p } else { q };
-                magnitude[j] += row[j].abs() * m;
+            let size = low[d].abs().max(high[d].abs());
+            for ((v, m), &x) in value.iter_mut().zip(magnitude.iter_mut()).zip(&a[d * n..(d + 1) * n]) {
+                *v += x * if x > F::ZERO { p } else { q };
+                *m += x.abs() * size;
+            }
+        }
+    }
+}
+
+multiversion! {
+    /// Intersects upper ends with `value + relative * magnitude + absolute` (lower ends, from below, if `lower`).
+    ///
+    /// `relative` must leave room for the rounding of this very sum: two units roundoff. NaN improves nothing.
+    pub fn meet_ends(ends: &mut [F], value: &[F], magnitude: &[F], relative: F, absolute: F, lower: bool) {
+        for ((e, &v), &m) in ends.iter_mut().zip(value).zip(magnitude) {
+            let reach = relative * m + absolute;
+            if lower {
+                let x = v - reach;
+                *e = if x > *e { x } else { *e };
+            } else {
+                let x = v + reach;
+                *e = if x < *e { x } else { *e };
             }
         }
     }
@@ -163,22 +179,16 @@ multiversion! {
     pub fn absolute_dot(c: &[F], e: &[F]) -> f64 {
         let n = c.len().min(e.len());
         let mut total = 0.0;
-        let mut start = 0;
-        while start < n {
-            let end = n.min(start + BLOCK);
+        for (c, e) in c[..n].chunks(BLOCK).zip(e[..n].chunks(BLOCK)) {
+            let ((c, c_rest), (e, e_rest)) = (c.as_chunks::<LANES>(), e.as_chunks::<LANES>());
             let mut sums = [F::ZERO; LANES];
-            let mut at = start;
-            while at + LANES <= end {
+            for (c, e) in c.iter().zip(e) {
                 for v in 0..LANES {
-                    sums[v] += c[at + v].abs() * e[at + v];
+                    sums[v] += c[v].abs() * e[v];
                 }
-                at += LANES;
-            }
-            for i in at..end {
-                sums[i - at] += c[i].abs() * e[i];
             }
             total += pairwise(sums).to_f64();
-            start = end;
+            total += c_rest.iter().zip(e_rest).map(|(c, &e)| (c.abs() * e).to_f64()).sum::<f64>();
         }
         total
     }

@@ -82,6 +82,8 @@ pub enum Outcome<F> {
 pub struct Workspace<F> {
     pub(super) layers: Vec<Reduced<F>>,
     pub(super) facts: Option<Facts<F>>,
+    /// Hidden neurons whose hinge is fixed in this part.
+    pub(super) fixed: Vec<bool>,
     pub(super) rows: Aligned<F>,
     pub(super) next: Aligned<F>,
     pub(super) constants: Vec<f64>,
@@ -160,7 +162,7 @@ impl<F: Kernel> Bounder<F> {
     /// Bounds `part` and says what to do next.
     pub fn bound(&self, part: &Part<F>, ws: &mut Workspace<F>) -> Outcome<F> {
         self.load(part, ws);
-        if !self.concretise(part, ws) || !self.refresh(part, ws) {
+        if !self.concretise(part, ws) || !self.refresh(ws) {
             return Outcome::Closed { margin: f64::INFINITY };
         }
         self.bound_objectives(part, ws);
@@ -242,16 +244,18 @@ impl<F: Kernel> Bounder<F> {
             }
         }
         let (n, first) = (self.lined(), hidden - self.lined());
-        for negate in [false, true] {
-            let lines = if negate { &facts.lower } else { &facts.upper };
-            rows::concretise(lines, n, &part.low, &part.high, negate, &mut ws.value, &mut ws.scale);
-            for j in 0..n {
-                let error = relative * ws.scale[j].to_f64() + F::TINY * (dims + 2) as f64;
-                meet(facts, first + j, negate, ws.value[j].to_f64(), error);
-            }
+        let slack = (F::from_f64_up(relative), F::from_f64_up(F::TINY * (2 * dims + 4) as f64));
+        for lower in [false, true] {
+            let Facts { low, high, lower: below, upper: above } = &mut *facts;
+            let (lines, ends) = if lower { (below, low) } else { (above, high) };
+            rows::concretise(lines, n, &part.low, &part.high, lower, &mut ws.value, &mut ws.scale);
+            rows::meet_ends(&mut ends[first..], &ws.value, &ws.scale, slack.0, slack.1, lower);
         }
+        ws.fixed.clear();
+        ws.fixed.resize(hidden, false);
         for phase in &part.phases {
             let j = self.span(phase.layer as usize).start + phase.neuron as usize;
+            ws.fixed[j] = true;
             match phase.active {
                 true => facts.low[j] = facts.low[j].max(F::ZERO),
                 false => facts.high[j] = facts.high[j].min(F::ZERO),

@@ -44,11 +44,12 @@ impl<F: Kernel> Reduced<F> {
     }
 
     /// Picks the neurons that may be non-zero on `[low, high]` and gathers their weights on the live values below.
-    pub fn gather(&mut self, layer: &Layer<F>, low: &[F], high: &[F], below: &[u32], below_width: usize, below_value: &[F]) {
+    #[allow(clippy::too_many_arguments)] // three layers meet here
+    pub fn gather(&mut self, layer: &Layer<F>, high: &[F], fixed: &[bool], below: &[u32], below_width: usize, below_value: &[F]) {
         self.live.clear();
         for j in 0..layer.neurons {
-            // A dead ReLU contributes nothing, whatever reads it.
-            if !(high[j] <= F::ZERO && layer.slope[j] == F::ZERO) || low[j] > high[j] {
+            // A dead ReLU contributes nothing, whatever reads it; a fixed one is a fact whose line must stay fresh.
+            if !(high[j] <= F::ZERO && layer.slope[j] == F::ZERO) || fixed[j] {
                 self.live.push(j as u32);
             }
         }

@@ -11,12 +11,12 @@ const ERROR_SLACK: f64 = 1.0 + 1.0 / 512.0;
 impl<F: Kernel> Bounder<F> {
     /// Layer by layer from the bottom: live neurons, fresh lines where the sign is open, lines for the layers above.
     /// False if an interval turns out empty.
-    pub(super) fn refresh(&self, part: &Part<F>, ws: &mut Workspace<F>) -> bool {
+    pub(super) fn refresh(&self, ws: &mut Workspace<F>) -> bool {
         ws.unstable = 0;
         for k in 0..self.chain.hidden().len() {
             self.gather(k, ws);
             if k > 0 {
-                self.refresh_layer(k, part, ws);
+                self.refresh_layer(k, ws);
             }
             let facts = ws.facts.as_ref().expect("loaded");
             let span = self.span(k);
@@ -41,21 +41,21 @@ impl<F: Kernel> Bounder<F> {
         let span = self.span(k);
         let facts = ws.facts.as_ref().expect("loaded");
         let (lower, upper) = ws.layers.split_at_mut(k);
-        let (low, high) = (&facts.low[span.clone()], &facts.high[span]);
+        let (high, fixed) = (&facts.high[span.clone()], &ws.fixed[span]);
         match lower.last() {
-            Some(below) => upper[0].gather(&self.chain.layers[k], low, high, &below.live, below.width, &below.value),
+            Some(below) => upper[0].gather(&self.chain.layers[k], high, fixed, &below.live, below.width, &below.value),
             None => {
                 let width = padded(self.chain.inputs);
-                upper[0].gather(&self.chain.layers[k], low, high, &ws.input_live, width, &ws.input_value)
+                upper[0].gather(&self.chain.layers[k], high, fixed, &ws.input_live, width, &ws.input_value)
             }
         }
     }
 
     /// Upper and lower lines of the unstable neurons of hidden layer `k >= 1`.
-    fn refresh_layer(&self, k: usize, part: &Part<F>, ws: &mut Workspace<F>) {
+    fn refresh_layer(&self, k: usize, ws: &mut Workspace<F>) {
         let (span, layer) = (self.span(k), &self.chain.layers[k]);
         let facts = ws.facts.as_ref().expect("loaded");
-        let fixed = |j: usize| part.phases.iter().any(|p| p.layer as usize == k && p.neuron as usize == j);
+        let fixed = |j: usize| ws.fixed[span.start + j];
         let wanted = |j: usize| {
             let (l, h) = (facts.low[span.start + j], facts.high[span.start + j]);
             (l < F::ZERO && h > F::ZERO && layer.slope[j] != F::ONE) || fixed(j) || (layer.slope[j] == F::ONE && !l.is_finite())
@@ -84,7 +84,8 @@ impl<F: Kernel> Bounder<F> {
         for (at, &r) in picked.iter().enumerate() {
             let j = ws.layers[k].live[r] as usize;
             for (side, row) in [2 * at, 2 * at + 1].into_iter().enumerate() {
-                self.adopt(span.start + j, side == 1, fixed(j), row, stride, ws);
+                let always = ws.fixed[span.start + j];
+                self.adopt(span.start + j, side == 1, always, row, stride, ws);
             }
         }
     }
@@ -149,13 +150,13 @@ impl<F: Kernel> Bounder<F> {
         let rows = &self.objectives.rows;
         let count = rows.len();
         // The outputs as a reduced layer: all live, identity lines.
-        let unknown = vec![F::from_f64(f64::NEG_INFINITY); output.neurons];
         let above = vec![F::from_f64(f64::INFINITY); output.neurons];
+        let none = vec![false; output.neurons];
         let (lower, upper) = ws.layers.split_at_mut(hidden);
         let width = padded(self.chain.inputs);
         match lower.last() {
-            Some(below) => upper[0].gather(output, &unknown, &above, &below.live, below.width, &below.value),
-            None => upper[0].gather(output, &unknown, &above, &ws.input_live, width, &ws.input_value),
+            Some(below) => upper[0].gather(output, &above, &none, &below.live, below.width, &below.value),
+            None => upper[0].gather(output, &above, &none, &ws.input_live, width, &ws.input_value),
         }
         let reduced = &mut upper[0];
         let values: Vec<F> = reduced.magnitude[..output.neurons].iter().map(|m| m.next_up()).collect();
