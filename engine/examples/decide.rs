@@ -33,7 +33,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let name = |i: usize| std::path::Path::new(&args[i]).file_name().unwrap_or_default().to_string_lossy().into_owned();
     let s = &report.statistics;
-    print!("{word} {} {} read {:.4} total {:.4} parts {} proved {:.4}", name(1), name(2), read.as_secs_f64(), s.elapsed.as_secs_f64(), s.subproblems, s.proved);
+    print!(
+        "{word} {} {} read {:.4} total {:.4} parts {} proved {:.4}",
+        name(1),
+        name(2),
+        read.as_secs_f64(),
+        s.elapsed.as_secs_f64(),
+        s.subproblems,
+        s.proved
+    );
     match report.verdict {
         Verdict::Fails(w) => println!(" real {} float32 {} by {}", w.breaks_real, w.breaks_float32, s.method),
         Verdict::Holds { margin } => println!(" margin {margin:?} {:?}", report.semantics),

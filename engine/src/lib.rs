@@ -4,10 +4,10 @@
 
 pub mod numerics;
 
-pub mod kernels;
+pub mod bounds;
 pub mod graph;
 pub mod input;
+pub mod kernels;
 pub mod ops;
 pub mod query;
-pub mod bounds;
 pub mod search;

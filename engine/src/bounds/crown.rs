@@ -83,8 +83,7 @@ impl<'n, F: Working> Relaxation<'n, F> {
     }
 
     fn build(network: &'n Network<'n>, input: &Ranges, tighten: impl Fn(&mut Relaxation<'n, F>, NodeId)) -> Relaxation<'n, F> {
-        let mut relaxation =
-            Relaxation { network, bounds: Bounds::default(), lines: Vec::new(), sweep: Vec::new(), deployed: Vec::new() };
+        let mut relaxation = Relaxation { network, bounds: Bounds::default(), lines: Vec::new(), sweep: Vec::new(), deployed: Vec::new() };
         let mut taken = 0;
         for (id, node) in network.graph.nodes.iter().enumerate() {
             let (ranges, magnitude) = match &node.operation {
@@ -243,7 +242,8 @@ impl<'n, F: Working> Relaxation<'n, F> {
         let len = self.network.graph.nodes[id].len();
         for r in 0..work.count {
             let row = &c[r * len..(r + 1) * len];
-            let paid: f64 = row.iter().enumerate().filter(|(_, x)| **x != F::ZERO).map(|(i, x)| x.abs().to_f64() * self.start_error(id, i)).sum();
+            let paid: f64 =
+                row.iter().enumerate().filter(|(_, x)| **x != F::ZERO).map(|(i, x)| x.abs().to_f64() * self.start_error(id, i)).sum();
             work.errors[r] += paid * SLACK;
         }
     }

@@ -126,10 +126,34 @@ pub mod avx512 {
     use crate::kernels::View;
     use std::arch::x86_64::*;
 
-    twin!(f32, "avx512f,avx512dq", __m512, 16, 6, 4,
-        _mm512_loadu_ps, _mm512_storeu_ps, _mm512_set1_ps, _mm512_setzero_ps, _mm512_fmadd_ps, |x| _mm512_abs_ps(x));
-    twin!(f64, "avx512f,avx512dq", __m512d, 8, 6, 4,
-        _mm512_loadu_pd, _mm512_storeu_pd, _mm512_set1_pd, _mm512_setzero_pd, _mm512_fmadd_pd, |x| _mm512_abs_pd(x));
+    twin!(
+        f32,
+        "avx512f,avx512dq",
+        __m512,
+        16,
+        6,
+        4,
+        _mm512_loadu_ps,
+        _mm512_storeu_ps,
+        _mm512_set1_ps,
+        _mm512_setzero_ps,
+        _mm512_fmadd_ps,
+        |x| _mm512_abs_ps(x)
+    );
+    twin!(
+        f64,
+        "avx512f,avx512dq",
+        __m512d,
+        8,
+        6,
+        4,
+        _mm512_loadu_pd,
+        _mm512_storeu_pd,
+        _mm512_set1_pd,
+        _mm512_setzero_pd,
+        _mm512_fmadd_pd,
+        |x| _mm512_abs_pd(x)
+    );
 }
 
 /// 16 registers: blocks of 4 rows by 3 vectors of 8 or 4 numbers.
@@ -138,10 +162,10 @@ pub mod avx2 {
     use crate::kernels::View;
     use std::arch::x86_64::*;
 
-    twin!(f32, "avx2,fma", __m256, 8, 4, 3,
-        _mm256_loadu_ps, _mm256_storeu_ps, _mm256_set1_ps, _mm256_setzero_ps, _mm256_fmadd_ps,
-        |x| _mm256_andnot_ps(_mm256_set1_ps(-0.0), x));
-    twin!(f64, "avx2,fma", __m256d, 4, 4, 3,
-        _mm256_loadu_pd, _mm256_storeu_pd, _mm256_set1_pd, _mm256_setzero_pd, _mm256_fmadd_pd,
-        |x| _mm256_andnot_pd(_mm256_set1_pd(-0.0), x));
+    twin!(f32, "avx2,fma", __m256, 8, 4, 3, _mm256_loadu_ps, _mm256_storeu_ps, _mm256_set1_ps, _mm256_setzero_ps, _mm256_fmadd_ps, |x| {
+        _mm256_andnot_ps(_mm256_set1_ps(-0.0), x)
+    });
+    twin!(f64, "avx2,fma", __m256d, 4, 4, 3, _mm256_loadu_pd, _mm256_storeu_pd, _mm256_set1_pd, _mm256_setzero_pd, _mm256_fmadd_pd, |x| {
+        _mm256_andnot_pd(_mm256_set1_pd(-0.0), x)
+    });
 }

@@ -27,7 +27,6 @@ mod quotient;
 mod reciprocal;
 mod reduce_extremum;
 mod relu;
-mod working;
 pub mod rules;
 mod scale;
 mod selection;
@@ -41,6 +40,7 @@ mod sum;
 mod tanh;
 mod wave;
 mod window;
+mod working;
 
 pub use abs::Abs;
 pub use bilinear::Bilinear;
@@ -60,7 +60,6 @@ pub use quotient::Quotient;
 pub use reciprocal::Reciprocal;
 pub use reduce_extremum::ReduceExtremum;
 pub use relu::Relu;
-pub use working::Working;
 pub use rules::smooth::Curve;
 pub use scale::{Factors, Scale};
 pub use selection::{Pick, Selection};
@@ -74,6 +73,7 @@ pub use sum::Sum;
 pub use tanh::Tanh;
 pub use wave::Wave;
 pub use window::Window;
+pub use working::Working;
 
 use std::fmt::Debug;
 

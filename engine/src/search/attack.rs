@@ -55,7 +55,13 @@ impl Random {
 impl Attack<'_> {
     /// Attacks; `check` sees every point whose violation in `f32` is close to or above zero and decides. Also returns the
     /// number of evaluations.
-    pub fn run(&self, effort: Effort, starts: &[Vec<f32>], check: &dyn Fn(&[f64]) -> bool, stop: &dyn Fn() -> bool) -> (Option<Vec<f64>>, u64) {
+    pub fn run(
+        &self,
+        effort: Effort,
+        starts: &[Vec<f32>],
+        check: &dyn Fn(&[f64]) -> bool,
+        stop: &dyn Fn() -> bool,
+    ) -> (Option<Vec<f64>>, u64) {
         let (n, disjuncts) = (self.low.len(), self.objectives.disjuncts.len());
         if disjuncts == 0 || n == 0 {
             return (None, 0);
@@ -106,7 +112,8 @@ impl Attack<'_> {
         let value = |row: usize| {
             let o = &self.objectives.rows[row];
             let mut sum = o.constant;
-            sum += o.outputs.iter().enumerate().filter(|c| *c.1 != 0.0).map(|(i, &c)| c as f64 * batch.output(self.graph, r, i)).sum::<f64>();
+            sum +=
+                o.outputs.iter().enumerate().filter(|c| *c.1 != 0.0).map(|(i, &c)| c as f64 * batch.output(self.graph, r, i)).sum::<f64>();
             sum += o.inputs.iter().zip(point).map(|(&c, &x)| c as f64 * x as f64).sum::<f64>();
             sum as f32
         };
@@ -132,7 +139,13 @@ impl Attack<'_> {
                 let x = match (given.get(r), r - given.len().min(r)) {
                     (Some(point), _) => point[d],
                     (None, 0) => 0.5 * l + 0.5 * h,
-                    (None, k) if k % 4 == 1 => if random.bits() & 1 == 0 { l } else { h },
+                    (None, k) if k % 4 == 1 => {
+                        if random.bits() & 1 == 0 {
+                            l
+                        } else {
+                            h
+                        }
+                    }
                     _ => l + random.unit() * (h - l),
                 };
                 points.push(x.clamp(l, h));

@@ -96,7 +96,13 @@ struct Report<P> {
 }
 
 /// Searches from `roots` until everything is decided, a counterexample is found or a limit is reached.
-pub fn search<M: Method>(method: &M, roots: Vec<M::Part>, config: &Config, deadline: Option<Instant>, observer: &dyn Observer) -> Result<M::Part> {
+pub fn search<M: Method>(
+    method: &M,
+    roots: Vec<M::Part>,
+    config: &Config,
+    deadline: Option<Instant>,
+    observer: &dyn Observer,
+) -> Result<M::Part> {
     let mut open = roots;
     let mut result = Result { end: End::Done, steps: 0, proved: 0.0, margin: f64::INFINITY, worst: f64::NEG_INFINITY, stuck: Vec::new() };
     let mut pool = Workers { method, idle: (0..config.threads.max(1)).map(|_| method.workspace()).collect() };
@@ -125,7 +131,12 @@ pub fn search<M: Method>(method: &M, roots: Vec<M::Part>, config: &Config, deadl
         if told.elapsed() > Duration::from_millis(200) {
             told = Instant::now();
             let worst = open.iter().map(|p| method.urgency(p)).fold(f64::NEG_INFINITY, f64::max);
-            observer.progress(&Progress { subproblems: result.steps, open: open.len() as u64, proved: result.proved, worst_margin: Some(-worst) });
+            observer.progress(&Progress {
+                subproblems: result.steps,
+                open: open.len() as u64,
+                proved: result.proved,
+                worst_margin: Some(-worst),
+            });
         }
     }
     result.worst = open.iter().map(|p| method.urgency(p)).fold(result.worst, f64::max);

@@ -16,7 +16,8 @@ const MOST_EXACT_WORK: usize = 2_000_000;
 ///
 /// `first` is the index of the case's first disjunct in the query.
 pub fn replay(graph: &Graph, case: &Case, first: usize, point: &[f64]) -> Option<Witness> {
-    let input: Vec<Decimal> = point.iter().zip(case.region.ranges.iter()).map(|(&x, r)| decimal_inside(x, r, graph.element)).collect::<Option<_>>()?;
+    let input: Vec<Decimal> =
+        point.iter().zip(case.region.ranges.iter()).map(|(&x, r)| decimal_inside(x, r, graph.element)).collect::<Option<_>>()?;
     if !case.region.contains(&input) {
         return None;
     }
@@ -93,7 +94,12 @@ fn real_output(graph: &Graph, input: &[Decimal]) -> Vec<Interval> {
     let network = Network::new(graph, Deployed::REAL);
     let point = Ranges::collect(input.iter().map(|x| Interval { low: x.to_f64_down(), high: x.to_f64_up() }));
     let relaxation = Relaxation::<f64>::interval(&network, &point);
-    graph.outputs.iter().flat_map(|&o| (0..graph.nodes[o].len()).map(move |i| (o, i))).map(|(o, i)| relaxation.bounds.ranges[o].at(i)).collect()
+    graph
+        .outputs
+        .iter()
+        .flat_map(|&o| (0..graph.nodes[o].len()).map(move |i| (o, i)))
+        .map(|(o, i)| relaxation.bounds.ranges[o].at(i))
+        .collect()
 }
 
 /// The range of a constraint's left side; `None` if an index does not exist.

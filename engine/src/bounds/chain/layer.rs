@@ -97,7 +97,8 @@ impl<F: Kernel> Reduced<F> {
             self.lower_constant[r] = F::from_f64(lower.to_f64() * bias);
             let size = l.abs().max(u.abs());
             let constants = bias.abs() + offset;
-            let error = F::UNIT * (2.0 * size + roundings * constants) + layer.bias_error[j]
+            let error = F::UNIT * (2.0 * size + roundings * constants)
+                + layer.bias_error[j]
                 + product * self.magnitude[r].to_f64()
                 + deployed.error(layer.terms, self.magnitude[r].to_f64());
             self.error[r] = F::from_f64_up(error * SECOND_ORDER + F::TINY);

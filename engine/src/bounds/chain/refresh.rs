@@ -1,7 +1,7 @@
 //! Fresh lines by backward sweeps: CROWN for unstable neurons, layer by layer, and for the objectives.
 
-use super::bounder::{Bounder, Part, Verdict, Workspace};
 use super::Phase;
+use super::bounder::{Bounder, Part, Verdict, Workspace};
 use super::layer::Reduced;
 use crate::kernels::{Kernel, View, padded, rows};
 
