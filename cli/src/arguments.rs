@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::{digits, supports};
+use crate::{bench, digits, eval, supports, verify};
 
 /// Sound verdicts for neural networks: ONNX and VNN-LIB in; `unsat` (holds), `sat` (fails, with a witness) or `unknown` out.
 #[derive(Parser)]
@@ -23,11 +23,17 @@ pub struct Arguments {
 /// The subcommands.
 #[derive(Subcommand)]
 pub enum Command {
-    /// Print what the solver supports, in the VNN-LIB standard's terms
-    Supports(supports::Capability),
+    /// Decide a query: unsat (holds), sat (fails, with a witness) or unknown (with the reason)
+    Verify(Box<verify::Arguments>),
+    /// Evaluate a network at given points
+    Eval(eval::Arguments),
+    /// Run a list of instances, each in its own process, and compare with known verdicts
+    Bench(Box<bench::Arguments>),
     /// Certify the robustness of handwritten-digit classifiers; without options, of two embedded ones
     Digits(digits::DigitsArgs),
     /// Another spelling of `digits train-certify`
     #[command(hide = true)]
     DigitsTrainCertify(digits::TrainArgs),
+    /// Print what the solver supports, in the VNN-LIB standard's terms
+    Supports(supports::Capability),
 }

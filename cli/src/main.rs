@@ -1,9 +1,20 @@
 //! The command line: one file per subcommand, each a thin skin over the engine.
 
+mod answer;
 mod arguments;
+mod assignment;
+mod bench;
 mod digits;
+mod eval;
 mod failure;
+mod files;
+mod json;
+mod options;
+mod progress;
 mod supports;
+mod usage;
+mod verify;
+mod watchdog;
 
 use std::process::ExitCode;
 use std::time::Instant;
@@ -39,7 +50,6 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: Arguments, started: Instant) -> Result<Finished, Failure> {
-    let _ = started;
     if arguments.name {
         return Ok(Finished::success("ironbound\n"));
     }
@@ -47,6 +57,9 @@ fn run(arguments: Arguments, started: Instant) -> Result<Finished, Failure> {
         return Ok(Finished::success(concat!(env!("CARGO_PKG_VERSION"), "\n")));
     }
     match arguments.command {
+        Some(Command::Verify(arguments)) => verify::run(&arguments, started),
+        Some(Command::Eval(arguments)) => eval::run(&arguments),
+        Some(Command::Bench(arguments)) => bench::run(&arguments),
         Some(Command::Supports(which)) => supports::run(&which),
         Some(Command::Digits(which)) => digits::run(&which),
         Some(Command::DigitsTrainCertify(which)) => digits::train_certify(&which),

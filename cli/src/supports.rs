@@ -1,6 +1,7 @@
 //! `ironbound supports`: the capabilities that the VNN-LIB standard asks a solver to state.
 
 use clap::Args;
+use engine::input::onnx;
 
 use crate::Finished;
 use crate::failure::Failure;
@@ -50,10 +51,12 @@ pub fn run(which: &Capability) -> Result<Finished, Failure> {
 }
 
 fn lines(which: &Capability) -> Vec<&'static str> {
-    let answers: [(bool, &[&'static str]); 11] = [
+    if which.onnx_operators {
+        return onnx::supported_operators().collect();
+    }
+    let answers: [(bool, &[&'static str]); 10] = [
         (which.onnx_opset_versions, &["8", "21"]),
         (which.onnx_element_types, &["float32", "real"]),
-        (which.onnx_operators, &OPERATORS),
         (which.vnnlib_versions, &["1.0", "2.1"]),
         (which.hidden_node_theories, &["NH"]),
         (which.multiple_input_output_theories, &["SIO", "MIO"]),
@@ -65,5 +68,3 @@ fn lines(which: &Capability) -> Vec<&'static str> {
     ];
     answers.into_iter().filter(|(asked, _)| *asked).flat_map(|(_, answer)| answer.iter().copied()).collect()
 }
-
-const OPERATORS: [&str; 3] = ["Gemm", "MatMul", "Relu"];

@@ -1,0 +1,96 @@
+//! `ironbound verify`: reads a network and a query, decides, answers.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use engine::search::{self, Reason, Report, Verdict, Witness};
+
+use crate::Finished;
+use crate::answer::{self, Style, Told, Words};
+use crate::assignment;
+use crate::failure::Failure;
+use crate::files::{Files, Problem};
+use crate::json::Answer;
+use crate::options::{self, Options, parse_seconds};
+use crate::progress::Display;
+use crate::watchdog::Watchdog;
+
+/// Arguments of `ironbound verify`.
+#[derive(Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    files: Files,
+    /// Wall-clock limit in seconds, start-up and reading included
+    #[arg(long, value_name = "S", value_parser = parse_seconds)]
+    timeout: Option<Duration>,
+    #[command(flatten)]
+    options: Options,
+    /// The words of the verdict
+    #[arg(long, value_enum, default_value_t = Words::Standard)]
+    words: Words,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+    /// Print the verdict and the witness only, and no progress
+    #[arg(long, short)]
+    quiet: bool,
+    /// Also write the witness here, in the query's own format
+    #[arg(long, value_name = "FILE")]
+    witness: Option<PathBuf>,
+    /// Write the witness as one ONNX TensorProto per variable here instead of printing it
+    #[arg(long, value_name = "DIR")]
+    serialise_assignments: Option<PathBuf>,
+}
+
+/// Decides the query.
+pub fn run(arguments: &Arguments, started: Instant) -> Result<Finished, Failure> {
+    let watchdog =
+        arguments.timeout.map(|limit| overrun(arguments, limit).map(|output| Watchdog::start(started, limit, output))).transpose()?;
+    let problem = arguments.files.read(&arguments.options)?;
+    let config = arguments.options.config(started, arguments.timeout, options::stop_on_interrupt()?);
+    let display = Display::new(started, arguments.quiet || arguments.json);
+    let report = search::verify(&problem.network, &problem.query, &config, &display);
+    drop(display);
+    if let Some(watchdog) = watchdog {
+        watchdog.call_off();
+    }
+    tell(arguments, &problem, &report)
+}
+
+fn tell(arguments: &Arguments, problem: &Problem, report: &Report) -> Result<Finished, Failure> {
+    if let Verdict::Fails(witness) = &report.verdict {
+        save(arguments, problem, witness)?;
+    }
+    let output = match arguments.json {
+        true => Answer::new(report, arguments.words).line()?,
+        false => answer::text(report, problem, &style(arguments)),
+    };
+    Ok(Finished { output, code: Told::of(report, arguments.words).code() })
+}
+
+fn style(arguments: &Arguments) -> Style {
+    Style { words: arguments.words, quiet: arguments.quiet, hide_witness: arguments.serialise_assignments.is_some() }
+}
+
+fn save(arguments: &Arguments, Problem { query, network }: &Problem, witness: &Witness) -> Result<(), Failure> {
+    if let Some(path) = &arguments.witness {
+        let text = assignment::text(query, network.element, witness);
+        fs::write(path, text).map_err(|e| Failure::about(path, format!("cannot be written: {e}")))?;
+    }
+    if let Some(folder) = &arguments.serialise_assignments {
+        assignment::serialise(query, network.element, witness, folder)?;
+    }
+    Ok(())
+}
+
+/// What is printed if the limit passes while nobody looks at the clock.
+fn overrun(arguments: &Arguments, limit: Duration) -> Result<String, Failure> {
+    let mut report = Report::unknown(Reason::Timeout, None);
+    report.statistics.elapsed = limit;
+    match arguments.json {
+        true => Ok(Answer::new(&report, arguments.words).line()?),
+        false => Ok(format!("{}\n", Told::of(&report, arguments.words).word(arguments.words))),
+    }
+}

@@ -1,0 +1,131 @@
+//! Good runs: first lines, exit codes, formats, and the solver interface of the VNN-LIB standard.
+
+mod support;
+
+use support::{Bench, Model, query};
+
+/// `Y = relu(X_0 + X_1)`, at most 2 on the unit square, and only at its corner.
+fn model() -> Model {
+    Model::new(&[1, 2]).gemm("X", "H", &[&[1.0, 1.0]], &[0.0]).apply("Relu", &["H"], "Y").output("Y", &[1, 1])
+}
+
+fn asking(assertion: &str) -> Bench {
+    Bench::new(&model(), &query(&[("0", "1"), ("0", "1")], 1, assertion))
+}
+
+const VERSION_2: &str = "(vnnlib-version <2.0>)\n(declare-network f (declare-input X float32 [1,2]) (declare-output Y float32 [1,1]))\n\
+    (assert (and (>= X[0,0] 0) (<= X[0,0] 1) (>= X[0,1] 0) (<= X[0,1] 1)))\n(assert (>= Y[0,0] 1.5))\n";
+
+#[test]
+fn a_property_that_holds_is_unsat_with_code_0() {
+    let run = asking("(assert (>= Y_0 2.5))").verify(&[]);
+    assert_eq!((run.verdict(), run.code), ("unsat", 0));
+    assert_eq!(run.detail("semantics"), Some("both"), "{}", run.output);
+}
+
+#[test]
+fn a_property_that_fails_is_sat_with_code_1_and_a_witness() {
+    let run = asking("(assert (>= Y_0 1.5))").verify(&[]);
+    assert_eq!((run.verdict(), run.code), ("sat", 1));
+    let witness = run.output.lines().nth(1).expect("a witness");
+    assert!(witness.starts_with("((X_0 "), "{}", run.output);
+    assert!(run.output.contains("(Y_0 ") && run.detail("semantics").is_some(), "{}", run.output);
+}
+
+#[test]
+fn plain_words_say_holds_and_fails() {
+    assert_eq!(asking("(assert (>= Y_0 2.5))").verify(&["--words", "plain"]).verdict(), "holds");
+    assert_eq!(asking("(assert (>= Y_0 1.5))").verify(&["--words", "plain"]).verdict(), "fails");
+}
+
+#[test]
+fn competition_words_print_the_verdict_and_the_assignment_only() {
+    let run = asking("(assert (>= Y_0 1.5))").verify(&["--words", "competition"]);
+    assert!(run.output.starts_with("sat\n((X_0 ") && run.output.ends_with("))\n"), "{}", run.output);
+    assert_eq!(asking("(assert (>= Y_0 2.5))").verify(&["--words", "competition"]).output, "unsat\n");
+}
+
+#[test]
+fn quiet_prints_the_verdict_only() {
+    assert_eq!(asking("(assert (>= Y_0 2.5))").verify(&["--quiet"]).output, "unsat\n");
+}
+
+#[test]
+fn files_are_told_apart_by_content_in_either_order() {
+    let bench = asking("(assert (>= Y_0 2.5))");
+    for arguments in [["verify", "net.onnx", "query.vnnlib"], ["verify", "query.vnnlib", "net.onnx"]] {
+        assert_eq!(bench.run(&arguments).verdict(), "unsat");
+    }
+    std::fs::rename(bench.path("net.onnx"), bench.path("a")).expect("renamed");
+    std::fs::rename(bench.path("query.vnnlib"), bench.path("b")).expect("renamed");
+    assert_eq!(bench.run(&["verify", "b", "a"]).verdict(), "unsat");
+    assert_eq!(bench.run(&["verify", "b", "--network", "a"]).verdict(), "unsat");
+}
+
+#[test]
+fn json_is_one_object_with_the_same_answer() {
+    let run = asking("(assert (>= Y_0 1.5))").verify(&["--json"]);
+    let answer: serde_json::Value = serde_json::from_str(&run.output).expect("JSON");
+    assert_eq!((answer["verdict"].as_str(), run.code), (Some("sat"), 1));
+    assert_eq!(answer["witness"]["input"].as_array().map(Vec::len), Some(2));
+    assert_eq!(run.output.lines().count(), 1);
+}
+
+#[test]
+fn the_witness_is_written_where_asked() {
+    let bench = asking("(assert (>= Y_0 1.5))");
+    bench.verify(&["--witness", "witness.txt"]);
+    let text = std::fs::read_to_string(bench.path("witness.txt")).expect("written");
+    assert!(text.starts_with("((X_0 ") && text.ends_with("))\n"), "{text}");
+}
+
+#[test]
+fn version_2_answers_in_its_own_format() {
+    let bench = Bench::new(&model(), VERSION_2);
+    let run = bench.run(&["verify", "query.vnnlib", "--network", "f=net.onnx", "--quiet"]);
+    assert_eq!(run.verdict(), "sat");
+    let lines: Vec<&str> = run.output.lines().collect();
+    assert_eq!((lines.len(), lines[1], lines[4]), (6, "X float32 [1,2]", "Y float32 [1,1]"), "{}", run.output);
+    let y: f64 = lines[5].parse().expect("a number");
+    assert!(y >= 1.5);
+}
+
+#[test]
+fn assignments_are_serialised_instead_of_printed() {
+    let bench = Bench::new(&model(), VERSION_2);
+    let run = bench.run(&["verify", "query.vnnlib", "--network", "f=net.onnx", "--quiet", "--serialise-assignments", "out"]);
+    assert_eq!(run.output, "sat\n");
+    let input = std::fs::read(bench.path("out/X.pb")).expect("written");
+    // dims 1 and 2, FLOAT, name X, eight raw bytes
+    assert_eq!(input[..11], [0x08, 1, 0x08, 2, 0x10, 1, 0x42, 1, b'X', 0x4a, 8]);
+    assert!(bench.path("out/Y.pb").is_file());
+}
+
+#[test]
+fn the_answer_does_not_depend_on_the_number_of_threads() {
+    let bench = asking("(assert (>= Y_0 1.5))");
+    let [one, two] = ["1", "2"].map(|n| bench.verify(&["--quiet", "--threads", n]).output);
+    assert_eq!(one, two);
+}
+
+#[test]
+fn name_version_and_capabilities_are_one_per_line() {
+    let bench = Bench::empty();
+    assert_eq!(bench.run(&["--name"]).output, "ironbound\n");
+    let version = bench.run(&["--version"]).output;
+    assert_eq!(version.trim().split('.').count(), 3, "{version}");
+    assert_eq!(bench.run(&["supports", "--vnnlib-versions"]).output, "1.0\n2.1\n");
+    assert_eq!(bench.run(&["supports", "--hidden-node-theories"]).output, "NH\n");
+    assert_eq!(bench.run(&["supports", "--onnx-opset-versions"]).output, "8\n21\n");
+    let operators = bench.run(&["supports", "--onnx-operators"]).output;
+    assert!(operators.lines().any(|line| line == "Relu"), "{operators}");
+    bench.run(&["supports"]).refused(&["--vnnlib-versions"]);
+}
+
+#[test]
+fn verify_has_at_most_20_options() {
+    let help = Bench::empty().run(&["verify", "--help"]);
+    let options = help.output.lines().filter(|line| line.trim_start().starts_with("--") || line.trim_start().starts_with("-q")).count();
+    assert!((10..=20).contains(&options), "{options} options:\n{}", help.output);
+    assert_eq!(help.code, 0);
+}
