@@ -6,7 +6,7 @@ use super::{Lowering, Value};
 use crate::input::onnx::shape::{broadcast, broadcast_index, spread};
 use crate::input::onnx::tensor::{Data, Tensor, element_count};
 use crate::numerics::Numbers;
-use crate::ops::{Factors, Scale, Sum};
+use crate::ops::{Bilinear, Factors, Operation, Quotient, Scale, Sum};
 
 /// The operands of a binary operator after folding: at most one is a constant.
 enum Pair {
@@ -101,7 +101,11 @@ pub(super) fn mul(cx: &mut Lowering, call: &Call) -> Result<Vec<Value>, String> 
         Pair::Folded(tensor) => return folded(tensor),
         Pair::VariableConstant(w) => (0, w),
         Pair::ConstantVariable(w) => (1, w),
-        Pair::Variables => return Err("the product of two variables is not supported".into()),
+        Pair::Variables => {
+            let (a, b) = (cx.operand(call, 0)?, cx.operand(call, 1)?);
+            let op = Bilinear::product(&cx.graph.nodes[a].shape, &cx.graph.nodes[b].shape)?;
+            return cx.add(call, Operation::General(Box::new(op)), &[a, b], &shape);
+        }
     };
     let w = factors(cx, w)?;
     let op = scale(cx, call, k, &shape, w, None)?;
@@ -121,7 +125,11 @@ pub(super) fn div(cx: &mut Lowering, call: &Call) -> Result<Vec<Value>, String> 
             let op = op.with_errors(if exact { 0.0 } else { f64::EPSILON }, None);
             finish(cx, call, 0, op, &shape)
         }
-        Pair::ConstantVariable(_) | Pair::Variables => Err("division by a variable is not supported".into()),
+        Pair::ConstantVariable(_) | Pair::Variables => {
+            let (a, b) = (cx.operand(call, 0)?, cx.operand(call, 1)?);
+            let op = Quotient::new(&cx.graph.nodes[a].shape, &cx.graph.nodes[b].shape)?;
+            cx.add(call, Operation::General(Box::new(op)), &[a, b], &shape)
+        }
     }
 }
 
@@ -147,4 +155,16 @@ pub(super) fn neg(cx: &mut Lowering, call: &Call) -> Result<Vec<Value>, String> 
     }
     let op = scale(cx, call, 0, &shape, Factors::Uniform(-1.0), None)?;
     finish(cx, call, 0, op, &shape)
+}
+
+/// Any number of operands; constants among them become nodes.
+pub(super) fn sum_of_all(cx: &mut Lowering, call: &Call) -> Result<Vec<Value>, String> {
+    let ids = (0..call.inputs.len()).map(|k| cx.operand(call, k)).collect::<Result<Vec<_>, _>>()?;
+    let mut shape = vec![];
+    for &id in &ids {
+        shape = broadcast(&shape, &cx.graph.nodes[id].shape)?;
+    }
+    element_count(&shape)?;
+    let places = ids.iter().map(|&id| Ok((spread(&cx.graph.nodes[id].shape, &shape)?, false))).collect::<Result<Vec<_>, String>>()?;
+    cx.add_affine(call, Sum::new(call.operator, places)?, &ids, &shape)
 }

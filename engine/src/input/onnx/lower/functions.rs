@@ -1,9 +1,13 @@
-//! Functions of one element, and the elementwise Min and Max.
+//! Functions that are not affine: of one element, of a group along an axis, and the elementwise Min and Max.
 
 use super::call::Call;
 use super::{Lowering, Value};
+use crate::input::onnx::shape::{axes, axis, broadcast};
 use crate::input::onnx::tensor::element_count;
-use crate::ops::{Abs, Clip, Curve, Extreme, Extremum, LeakyRelu, Operation, Relu, Scalar, Sigmoid, Tanh};
+use crate::ops::{
+    Abs, Clip, Curve, Exp, Extreme, Extremum, Floor, HardSigmoid, LeakyRelu, Operation, Pow, Reciprocal, ReduceExtremum, Relu, Scalar,
+    Sigmoid, Sign, Softmax, Softplus, Tanh, Wave,
+};
 
 /// One function of every element of input 0.
 fn function(cx: &mut Lowering, call: &Call, op: impl Scalar + 'static) -> Result<Vec<Value>, String> {
@@ -30,6 +34,52 @@ pub(super) fn sigmoid(cx: &mut Lowering, call: &Call) -> Result<Vec<Value>, Stri
 
 pub(super) fn tanh(cx: &mut Lowering, call: &Call) -> Result<Vec<Value>, String> {
     function(cx, call, Curve(Tanh))
+}
+
+pub(super) fn exp(cx: &mut Lowering, call: &Call) -> Result<Vec<Value>, String> {
+    function(cx, call, Curve(Exp))
+}
+
+pub(super) fn sin(cx: &mut Lowering, call: &Call) -> Result<Vec<Value>, String> {
+    function(cx, call, Curve(Wave::Sin))
+}
+
+pub(super) fn cos(cx: &mut Lowering, call: &Call) -> Result<Vec<Value>, String> {
+    function(cx, call, Curve(Wave::Cos))
+}
+
+pub(super) fn softplus(cx: &mut Lowering, call: &Call) -> Result<Vec<Value>, String> {
+    function(cx, call, Curve(Softplus))
+}
+
+pub(super) fn reciprocal(cx: &mut Lowering, call: &Call) -> Result<Vec<Value>, String> {
+    function(cx, call, Curve(Reciprocal))
+}
+
+pub(super) fn floor(cx: &mut Lowering, call: &Call) -> Result<Vec<Value>, String> {
+    function(cx, call, Floor)
+}
+
+pub(super) fn sign(cx: &mut Lowering, call: &Call) -> Result<Vec<Value>, String> {
+    function(cx, call, Sign)
+}
+
+pub(super) fn hard_sigmoid(cx: &mut Lowering, call: &Call) -> Result<Vec<Value>, String> {
+    function(cx, call, HardSigmoid::new(call.float("alpha", 0.2)?, call.float("beta", 0.5)?)?)
+}
+
+/// Only constant exponents, the same for every element.
+pub(super) fn pow(cx: &mut Lowering, call: &Call) -> Result<Vec<Value>, String> {
+    let exponents = call.constant(1)?.clone();
+    let shape = cx.shape(call.input(0)?);
+    if exponents.len() == 0 || broadcast(&shape, &exponents.shape)? != shape {
+        return Err(format!("exponents of shape {:?} for an operand of shape {shape:?}", exponents.shape));
+    }
+    let exponent = exponents.at(0);
+    if (1..exponents.len()).any(|i| exponents.at(i) != exponent) {
+        return Err("different exponents in one node are not supported".into());
+    }
+    function(cx, call, Curve(Pow::new(exponent)?))
 }
 
 /// Ends are attributes up to operator set 10, inputs from 11 on.
@@ -63,4 +113,38 @@ fn extremum(cx: &mut Lowering, call: &Call, which: Extreme) -> Result<Vec<Value>
     let shape = op.shape().to_vec();
     element_count(&shape)?;
     cx.add(call, Operation::General(Box::new(op)), &ids, &shape)
+}
+
+pub(super) fn softmax(cx: &mut Lowering, call: &Call) -> Result<Vec<Value>, String> {
+    let id = cx.operand(call, 0)?;
+    let shape = cx.graph.nodes[id].shape.clone();
+    let old = call.opset < 13;
+    let a = axis(call.int("axis", if old { 1 } else { -1 }), shape.len())?;
+    // Up to operator set 12 the sum runs over all axes from this one on.
+    let op = match old {
+        true => Softmax::new(&[shape[..a].iter().product(), shape[a..].iter().product()], 1)?,
+        false => Softmax::new(&shape, a)?,
+    };
+    cx.add(call, Operation::General(Box::new(op)), &[id], &shape)
+}
+
+pub(super) fn reduce_max(cx: &mut Lowering, call: &Call) -> Result<Vec<Value>, String> {
+    reduce_extremum(cx, call, Extreme::Max)
+}
+
+pub(super) fn reduce_min(cx: &mut Lowering, call: &Call) -> Result<Vec<Value>, String> {
+    reduce_extremum(cx, call, Extreme::Min)
+}
+
+fn reduce_extremum(cx: &mut Lowering, call: &Call, which: Extreme) -> Result<Vec<Value>, String> {
+    let id = cx.operand(call, 0)?;
+    let from = cx.graph.nodes[id].shape.clone();
+    let list = call.list("axes", 1)?.filter(|l| !l.is_empty());
+    let noop = call.int("noop_with_empty_axes", 0) != 0;
+    let reduced = list.map_or(Ok(if noop { vec![] } else { (0..from.len()).collect() }), |l| axes(&l, from.len()))?;
+    let flags: Vec<bool> = (0..from.len()).map(|a| reduced.contains(&a)).collect();
+    let keep = call.int("keepdims", 1) != 0;
+    let shape: Vec<usize> = (0..from.len()).filter(|&a| keep || !flags[a]).map(|a| if flags[a] { 1 } else { from[a] }).collect();
+    let op = ReduceExtremum::new(which, &from, &flags)?;
+    cx.add(call, Operation::General(Box::new(op)), &[id], &shape)
 }

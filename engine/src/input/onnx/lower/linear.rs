@@ -5,7 +5,7 @@ use super::{Lowering, Value};
 use crate::input::onnx::shape::{broadcast, broadcast_index, spread};
 use crate::input::onnx::tensor::{Tensor, element_count};
 use crate::numerics::Numbers;
-use crate::ops::{Affine, Dense, Factors, MatMul, MatrixShape, Operation, Scale, Sparse, Strides, Sum};
+use crate::ops::{Affine, Bilinear, Dense, Factors, MatMul, MatrixShape, Operation, Scale, Sparse, Strides, Sum};
 
 /// A matrix with more elements than this is stored sparsely if fewer than one in [`SPARSE_SHARE`] is not zero.
 const SPARSE_ELEMENTS: usize = 10_000;
@@ -17,7 +17,10 @@ pub(super) fn matmul(cx: &mut Lowering, call: &Call) -> Result<Vec<Value>, Strin
     let (k, constant, right) = match (call.input(0)?, call.input(1)?) {
         (_, Value::Constant(t)) => (0, t, true),
         (Value::Constant(t), Value::Node(_)) => (1, t, false),
-        (Value::Node(_), Value::Node(_)) => return Err("the product of two variable matrices is not supported".into()),
+        (Value::Node(a_id), Value::Node(b_id)) => {
+            let op = Bilinear::matrix(&a, &b)?;
+            return cx.add(call, Operation::General(Box::new(op)), &[*a_id, *b_id], &shape);
+        }
     };
     let product = product.with_constant(right);
     let id = cx.operand(call, k)?;

@@ -51,8 +51,8 @@ impl Array {
 
     /// The element that is broadcast to a multi-index of at least as many axes.
     pub fn get_broadcast(&self, index: &[usize]) -> f64 {
-        let own: Vec<usize> = self.shape.iter().rev().zip(index.iter().rev()).map(|(&d, &i)| if d == 1 { 0 } else { i }).collect();
-        self.get(&own.into_iter().rev().collect::<Vec<_>>())
+        let own = &index[index.len() - self.shape.len()..];
+        self.at(self.shape.iter().zip(own).fold(0, |flat, (&d, &i)| flat * d + if d == 1 { 0 } else { i }))
     }
 
     pub fn to_vec(&self) -> Vec<f64> {
@@ -69,23 +69,25 @@ impl Array {
 
     /// An array of this shape whose elements are given by multi-index.
     pub fn build(shape: Vec<usize>, integer: bool, mut element: impl FnMut(&[usize]) -> f64) -> Array {
-        let data = indices(&shape).map(|i| element(&i)).collect();
+        let mut data = Vec::with_capacity(shape.iter().product());
+        for_each_index(&shape, |i| data.push(element(i)));
         Array { shape, data: Storage::Own(data), integer }
     }
 }
 
-/// All multi-indices of a shape in C order.
-pub(super) fn indices(shape: &[usize]) -> impl Iterator<Item = Vec<usize>> + use<> {
-    let shape = shape.to_vec();
-    (0..shape.iter().product()).map(move |flat: usize| {
-        let mut rest = flat;
-        let mut index = vec![0; shape.len()];
+/// Calls `visit` with all multi-indices of a shape in C order.
+pub(super) fn for_each_index(shape: &[usize], mut visit: impl FnMut(&[usize])) {
+    let mut index = vec![0; shape.len()];
+    for _ in 0..shape.iter().product() {
+        visit(&index);
         for axis in (0..shape.len()).rev() {
-            index[axis] = rest % shape[axis];
-            rest /= shape[axis];
+            index[axis] += 1;
+            if index[axis] < shape[axis] {
+                break;
+            }
+            index[axis] = 0;
         }
-        index
-    })
+    }
 }
 
 /// The shape of two operands broadcast together.

@@ -1,7 +1,9 @@
-//! Matrix products and reductions.
+//! Matrix products, reductions and softmax.
+
+use std::collections::HashMap;
 
 use super::Step;
-use super::array::{Array, common_shape, indices};
+use super::array::{Array, common_shape, for_each_index};
 
 pub(super) fn gemm(step: &Step) -> Result<Array, String> {
     let (a, b) = (step.get(0)?, step.get(1)?);
@@ -29,8 +31,8 @@ pub(super) fn matmul(step: &Step) -> Result<Array, String> {
     let (rows, inner, columns) = (left[left.len() - 2], left[left.len() - 1], right[right.len() - 1]);
     let lead = common_shape(lead_a, lead_b)?;
     let mut data = Vec::new();
-    for batch in indices(&lead) {
-        let (start_a, start_b) = (start(lead_a, &batch) * rows * inner, start(lead_b, &batch) * inner * columns);
+    for_each_index(&lead, |batch| {
+        let (start_a, start_b) = (start(lead_a, batch) * rows * inner, start(lead_b, batch) * inner * columns);
         for i in 0..rows {
             // Row by row of the right matrix: weights of some gigabytes are read in the order of memory.
             let mut sums = vec![0.0; columns];
@@ -42,7 +44,7 @@ pub(super) fn matmul(step: &Step) -> Result<Array, String> {
             }
             data.extend(sums);
         }
-    }
+    });
     let mut shape = lead;
     if a.shape.len() > 1 {
         shape.push(rows);
@@ -69,16 +71,44 @@ pub(super) fn reduce(step: &Step) -> Result<Array, String> {
         None => (0..rank).collect(),
     };
     let full: Vec<usize> = (0..rank).map(|a| if reduced.contains(&a) { 1 } else { x.shape[a] }).collect();
-    let mut sums = vec![0.0; full.iter().product()];
+    let start: f64 = match step.node.op_type() {
+        "ReduceMax" => f64::NEG_INFINITY,
+        "ReduceMin" => f64::INFINITY,
+        _ => 0.0,
+    };
+    let mut sums = vec![start; full.iter().product()];
     let mut counts = vec![0.0; sums.len()];
-    for index in indices(&x.shape) {
-        let flat = full.iter().zip(&index).fold(0, |flat, (&d, &i)| flat * d + if d == 1 { 0 } else { i });
-        sums[flat] += x.get(&index);
+    for_each_index(&x.shape, |index| {
+        let flat = full.iter().zip(index).fold(0, |flat, (&d, &i)| flat * d + if d == 1 { 0 } else { i });
+        let v = x.get(index);
+        sums[flat] = match step.node.op_type() {
+            "ReduceMax" => sums[flat].max(v),
+            "ReduceMin" => sums[flat].min(v),
+            _ => sums[flat] + v,
+        };
         counts[flat] += 1.0;
-    }
+    });
     if step.node.op_type() == "ReduceMean" {
         sums.iter_mut().zip(&counts).for_each(|(s, n)| *s /= n);
     }
     let shape = if step.int("keepdims", 1) != 0 { full } else { (0..rank).filter(|a| !reduced.contains(a)).map(|a| x.shape[a]).collect() };
     Ok(Array::new(shape, sums))
+}
+
+/// Along one axis; up to operator set 12 over all axes from that one on.
+pub(super) fn softmax(step: &Step) -> Result<Array, String> {
+    let x = step.get(0)?;
+    let rank = x.shape.len() as i64;
+    let axis = step.int("axis", if step.opset < 13 { 1 } else { -1 });
+    let axis = if axis < 0 { axis + rank } else { axis } as usize;
+    let summed = |a: usize| a == axis || step.opset < 13 && a > axis;
+    let key = |index: &[usize]| index.iter().enumerate().map(|(a, &i)| if summed(a) { 0 } else { i }).collect::<Vec<_>>();
+    // Shifted by the largest element, so that nothing overflows.
+    let (mut largest, mut sums) = (HashMap::new(), HashMap::new());
+    for_each_index(&x.shape, |i| {
+        let most = largest.entry(key(i)).or_insert(f64::NEG_INFINITY);
+        *most = f64::max(*most, x.get(i));
+    });
+    for_each_index(&x.shape, |i| *sums.entry(key(i)).or_insert(0.0) += (x.get(i) - largest[&key(i)]).exp());
+    Ok(Array::build(x.shape.clone(), false, |i| (x.get(i) - largest[&key(i)]).exp() / sums[&key(i)]))
 }

@@ -87,14 +87,14 @@ impl Step<'_> {
 fn apply(step: &Step) -> Result<Vec<Array>, String> {
     let one = match step.node.op_type() {
         "Split" => return layout::split(step),
-        "Add" | "Sub" | "Mul" | "Div" | "Equal" => elementwise::binary(step),
-        "Neg" | "Relu" | "Cast" | "Abs" | "LeakyRelu" | "Sigmoid" | "Tanh" | "Clip" => elementwise::unary(step),
-        "Min" | "Max" => elementwise::extremum(step),
+        "Add" | "Sub" | "Mul" | "Div" | "Pow" | "Equal" => elementwise::binary(step),
+        "Min" | "Max" | "Sum" => elementwise::of_all(step),
+        "Softmax" => linear::softmax(step),
         "Where" => elementwise::select(step),
         "BatchNormalization" => elementwise::batch_normalization(step),
         "Gemm" => linear::gemm(step),
         "MatMul" => linear::matmul(step),
-        "ReduceSum" | "ReduceMean" => linear::reduce(step),
+        "ReduceSum" | "ReduceMean" | "ReduceMax" | "ReduceMin" => linear::reduce(step),
         "Conv" => windows::conv(step),
         "ConvTranspose" => windows::conv_transpose(step),
         "AveragePool" | "GlobalAveragePool" | "MaxPool" => windows::pool(step),
@@ -107,7 +107,7 @@ fn apply(step: &Step) -> Result<Vec<Array>, String> {
         "Expand" => layout::expand(step),
         "Pad" => layout::pad(step),
         "Upsample" | "Resize" => layout::upsample(step),
-        other => return Err(format!("the reference evaluator has no rule for {other}")),
+        _ => elementwise::unary(step),
     };
     Ok(vec![one?])
 }

@@ -1,130 +1,157 @@
-//! Convolutions and pools over any number of spatial axes, by the definition: one multi-index at a time.
+//! Convolutions and pools by the definition, in plain nested loops over two spatial axes (one axis is two, the first of size 1).
 
 use super::Step;
-use super::array::{Array, indices};
+use super::array::Array;
 
-/// The numbers of a sliding window, one for each spatial axis.
+/// The numbers of a sliding window, vertical axis first.
 struct Slide {
-    kernel: Vec<usize>,
-    strides: Vec<usize>,
-    dilations: Vec<usize>,
-    begin: Vec<usize>,
-    end: Vec<usize>,
+    kernel: [usize; 2],
+    strides: [usize; 2],
+    dilations: [usize; 2],
+    begin: [usize; 2],
+    end: [usize; 2],
+}
+
+/// A list with one number for each spatial axis; a single axis gets `first` before it.
+fn two(list: &[usize], first: usize) -> Result<[usize; 2], String> {
+    match *list {
+        [w] => Ok([first, w]),
+        [h, w] => Ok([h, w]),
+        _ => Err(format!("{} spatial axes", list.len())),
+    }
+}
+
+fn sizes(list: Vec<i64>) -> Vec<usize> {
+    list.into_iter().map(|x| x as usize).collect()
 }
 
 impl Slide {
-    fn new(step: &Step, input: &[usize], kernel: Vec<usize>) -> Slide {
+    fn new(step: &Step, input: [usize; 2], kernel: &[usize]) -> Result<Slide, String> {
         let rank = kernel.len();
-        let list = |name: &str| step.ints(name).map_or(vec![1; rank], |l| l.iter().map(|&x| x as usize).collect());
-        let (strides, dilations) = (list("strides"), list("dilations"));
-        let mut pads: Vec<usize> = step.ints("pads").map_or(vec![0; 2 * rank], |l| l.iter().map(|&x| x as usize).collect());
+        let list = |name: &str| two(&step.ints(name).map_or(vec![1; rank], sizes), 1);
+        let (kernel, strides, dilations) = (two(kernel, 1)?, list("strides")?, list("dilations")?);
         let same = step.text("auto_pad");
+        let pads = step.ints("pads").filter(|_| same != "VALID").map_or(vec![0; 2 * rank], sizes);
+        let (mut begin, mut end) = (two(&pads[..rank], 0)?, two(&pads[rank..], 0)?);
         if same.starts_with("SAME") {
-            for k in 0..rank {
+            for k in 0..2 {
                 let outputs = input[k].div_ceil(strides[k]);
                 let needed = (outputs - 1) * strides[k] + dilations[k] * (kernel[k] - 1) + 1;
                 let total = needed.saturating_sub(input[k]);
-                let small = total / 2;
-                (pads[k], pads[rank + k]) = if same == "SAME_UPPER" { (small, total - small) } else { (total - small, small) };
+                (begin[k], end[k]) = (total / 2, total - total / 2);
+                if same == "SAME_LOWER" {
+                    (begin[k], end[k]) = (end[k], begin[k]);
+                }
             }
-        } else if same == "VALID" {
-            pads = vec![0; 2 * rank];
         }
-        let end = pads.split_off(rank);
-        Slide { kernel, strides, dilations, begin: pads, end }
+        Ok(Slide { kernel, strides, dilations, begin, end })
     }
 
-    fn outputs(&self, input: &[usize], round_up: bool) -> Vec<usize> {
-        let along = |k: usize| {
+    fn outputs(&self, input: [usize; 2], round_up: bool) -> [usize; 2] {
+        [0, 1].map(|k| {
             let room = (input[k] + self.begin[k] + self.end[k] - self.dilations[k] * (self.kernel[k] - 1) - 1) as f64;
             let steps = room / self.strides[k] as f64;
             let count = if round_up { steps.ceil() } else { steps.floor() } as usize + 1;
             // With ceil_mode a last window must start inside the input or the padding before it.
             if round_up && (count - 1) * self.strides[k] >= input[k] + self.begin[k] { count - 1 } else { count }
-        };
-        (0..input.len()).map(along).collect()
+        })
     }
 
-    /// The input position under kernel element `at` of window `window`; `None` in the padding.
-    fn position(&self, input: &[usize], window: &[usize], at: &[usize]) -> Option<Vec<usize>> {
-        let along = |k: usize| {
-            let p = (window[k] * self.strides[k] + at[k] * self.dilations[k]) as i64 - self.begin[k] as i64;
-            (p >= 0 && p < input[k] as i64).then_some(p as usize)
-        };
-        (0..input.len()).map(along).collect()
+    /// Calls `visit(kernel element, input position)`, both flat, for what lies under window `(oy, ox)`.
+    fn under(&self, input: [usize; 2], oy: usize, ox: usize, mut visit: impl FnMut(usize, usize)) {
+        let top = (oy * self.strides[0]) as i64 - self.begin[0] as i64;
+        let left = (ox * self.strides[1]) as i64 - self.begin[1] as i64;
+        for ky in 0..self.kernel[0] {
+            let y = top + (ky * self.dilations[0]) as i64;
+            if y < 0 || y >= input[0] as i64 {
+                continue;
+            }
+            for kx in 0..self.kernel[1] {
+                let x = left + (kx * self.dilations[1]) as i64;
+                if x >= 0 && x < input[1] as i64 {
+                    visit(ky * self.kernel[1] + kx, y as usize * input[1] + x as usize);
+                }
+            }
+        }
     }
 }
 
-fn joined(head: &[usize], tail: &[usize]) -> Vec<usize> {
-    [head, tail].concat()
+/// The result's shape: as many spatial axes as the operand has.
+fn shaped(x: &Array, channels: usize, size: [usize; 2]) -> Vec<usize> {
+    [&[x.shape[0], channels], &size[4 - x.shape.len()..]].concat()
 }
 
 pub(super) fn conv(step: &Step) -> Result<Array, String> {
     let (x, w) = (step.get(0)?, step.get(1)?);
-    let spatial = &x.shape[2..];
-    let slide = Slide::new(step, spatial, w.shape[2..].to_vec());
-    let (channels, per_group) = (w.shape[0], w.shape[1]);
+    let input = two(&x.shape[2..], 1)?;
+    let slide = Slide::new(step, input, &w.shape[2..])?;
+    let (channels, per_group, taps) = (w.shape[0], w.shape[1], slide.kernel[0] * slide.kernel[1]);
     let outputs_per_group = channels / step.int("group", 1) as usize;
-    let shape = joined(&[x.shape[0], channels], &slide.outputs(spatial, false));
-    let taps: Vec<Vec<usize>> = indices(&slide.kernel).collect();
-    Ok(Array::build(shape, false, |o| {
-        let mut sum = step.maybe(2).map_or(0.0, |b| b.at(o[1]));
-        for tap in &taps {
-            if let Some(p) = slide.position(spatial, &o[2..], tap) {
-                for c in 0..per_group {
-                    let from = o[1] / outputs_per_group * per_group + c;
-                    sum += w.get(&joined(&[o[1], c], tap)) * x.get(&joined(&[o[0], from], &p));
+    let [height, width] = slide.outputs(input, false);
+    let (data, weights, plane) = (x.to_vec(), w.to_vec(), input[0] * input[1]);
+    let mut result = Vec::new();
+    for n in 0..x.shape[0] {
+        for m in 0..channels {
+            let start = result.len();
+            result.resize(start + height * width, step.maybe(2).map_or(0.0, |b| b.at(m)));
+            for c in 0..per_group {
+                let from = &data[(n * x.shape[1] + m / outputs_per_group * per_group + c) * plane..][..plane];
+                let kernel = &weights[(m * per_group + c) * taps..][..taps];
+                for (o, sum) in result[start..].iter_mut().enumerate() {
+                    slide.under(input, o / width, o % width, |k, p| *sum += kernel[k] * from[p]);
                 }
             }
         }
-        sum
-    }))
+    }
+    Ok(Array::new(shaped(x, channels, [height, width]), result))
 }
 
 /// Every input element is spread over the output by the kernel, and what falls into the pads is cut off.
 pub(super) fn conv_transpose(step: &Step) -> Result<Array, String> {
     let (x, w) = (step.get(0)?, step.get(1)?);
-    let rank = x.shape.len() - 2;
-    let slide = Slide::new(step, &x.shape[2..], w.shape[2..].to_vec());
-    let extra = step.ints("output_padding").unwrap_or(vec![0; rank]);
-    let (groups, per_group) = (step.int("group", 1) as usize, w.shape[1]);
-    let size = (0..rank).map(|k| {
-        let reach = (x.shape[2 + k] - 1) * slide.strides[k] + slide.dilations[k] * (slide.kernel[k] - 1) + 1;
-        reach + extra[k] as usize - slide.begin[k] - slide.end[k]
+    let input = two(&x.shape[2..], 1)?;
+    let slide = Slide::new(step, input, &w.shape[2..])?;
+    let extra = two(&step.ints("output_padding").map_or(vec![0; x.shape.len() - 2], sizes), 0)?;
+    let (groups, per_group, taps) = (step.int("group", 1) as usize, w.shape[1], slide.kernel[0] * slide.kernel[1]);
+    let size = [0, 1].map(|k| {
+        let reach = (input[k] - 1) * slide.strides[k] + slide.dilations[k] * (slide.kernel[k] - 1) + 1;
+        reach + extra[k] - slide.begin[k] - slide.end[k]
     });
-    let shape = joined(&[x.shape[0], per_group * groups], &size.collect::<Vec<_>>());
-    let mut sums = Array::build(shape.clone(), false, |o| step.maybe(2).map_or(0.0, |b| b.at(o[1]))).to_vec();
-    let taps: Vec<Vec<usize>> = indices(&slide.kernel).collect();
-    for i in indices(&x.shape) {
-        let group = i[1] / (x.shape[1] / groups);
-        for tap in &taps {
-            let Some(p) = slide.position(&shape[2..], &i[2..], tap) else { continue };
-            for m in 0..per_group {
-                let o = joined(&[i[0], group * per_group + m], &p);
-                let flat = shape.iter().zip(&o).fold(0, |flat, (&d, &k)| flat * d + k);
-                sums[flat] += x.get(&i) * w.get(&joined(&[i[1], m], tap));
-            }
+    let (channels, plane) = (per_group * groups, size[0] * size[1]);
+    let (data, weights) = (x.to_vec(), w.to_vec());
+    let bias = |o: usize| step.maybe(2).map_or(0.0, |b| b.at(o / plane % channels));
+    let mut result: Vec<f64> = (0..x.shape[0] * channels * plane).map(bias).collect();
+    for (i, value) in data.iter().enumerate() {
+        let (at, c, n) = (i % (input[0] * input[1]), i / (input[0] * input[1]) % x.shape[1], i / (input[0] * input[1]) / x.shape[1]);
+        let first = c / (x.shape[1] / groups) * per_group;
+        for m in 0..per_group {
+            let kernel = &weights[(c * per_group + m) * taps..][..taps];
+            let to = &mut result[(n * channels + first + m) * plane..][..plane];
+            slide.under(size, at / input[1], at % input[1], |k, p| to[p] += kernel[k] * value);
         }
     }
-    Ok(Array::new(shape, sums))
+    Ok(Array::new(shaped(x, channels, size), result))
 }
 
+/// AveragePool, GlobalAveragePool and MaxPool.
 pub(super) fn pool(step: &Step) -> Result<Array, String> {
     let x = step.get(0)?;
-    let spatial = &x.shape[2..];
+    let input = two(&x.shape[2..], 1)?;
     let global = step.node.op_type() == "GlobalAveragePool";
-    let kernel =
-        if global { spatial.to_vec() } else { step.ints("kernel_shape").unwrap_or_default().iter().map(|&k| k as usize).collect() };
-    let slide = Slide::new(step, spatial, kernel);
-    let shape = joined(&x.shape[..2], &slide.outputs(spatial, step.int("ceil_mode", 0) == 1));
-    let taps: Vec<Vec<usize>> = indices(&slide.kernel).collect();
-    Ok(Array::build(shape, false, |o| {
-        let found: Vec<f64> =
-            taps.iter().filter_map(|tap| slide.position(spatial, &o[2..], tap)).map(|p| x.get(&joined(&o[..2], &p))).collect();
-        if step.node.op_type() == "MaxPool" {
-            return found.into_iter().fold(f64::NEG_INFINITY, f64::max);
+    let kernel = if global { x.shape[2..].to_vec() } else { sizes(step.ints("kernel_shape").unwrap_or_default()) };
+    let slide = Slide::new(step, input, &kernel)?;
+    let [height, width] = slide.outputs(input, step.int("ceil_mode", 0) == 1);
+    let mut result = Vec::new();
+    for plane in 0..x.shape[0] * x.shape[1] {
+        for o in 0..height * width {
+            let mut found = Vec::new();
+            slide.under(input, o / width, o % width, |_, p| found.push(x.at(plane * input[0] * input[1] + p)));
+            let count = if step.int("count_include_pad", 0) == 1 { slide.kernel[0] * slide.kernel[1] } else { found.len() };
+            result.push(match step.node.op_type() {
+                "MaxPool" => found.into_iter().fold(f64::NEG_INFINITY, f64::max),
+                _ => found.iter().sum::<f64>() / count as f64,
+            });
         }
-        let count = if step.int("count_include_pad", 0) == 1 { taps.len() } else { found.len() };
-        found.iter().sum::<f64>() / count as f64
-    }))
+    }
+    Ok(Array::new(shaped(x, x.shape[1], [height, width]), result))
 }
