@@ -5,10 +5,11 @@
 use checker::Semantics;
 use serde_json::{Value, json};
 
-use super::bounds::{Bounds, Method, perturbed};
+use super::bounds::{Bounds, Method, perturbed, prepared};
 use super::certify::{Question, is_separated};
 use super::classifier::Classifier;
-use super::dataset::Dataset;
+use super::dataset::{Dataset, Example};
+use super::error::DigitsError;
 
 /// The format's name.
 pub const FORMAT: &str = "robust_margin_cert_v0_1";
@@ -83,23 +84,30 @@ pub struct Certificate {
 
 impl Certificate {
     /// Proves the intervals of the first `max` images.
-    pub fn prove(network: &Classifier, data: &Dataset, max: usize, question: Question, sources: Sources) -> Certificate {
+    pub fn prove(
+        network: &Classifier,
+        data: &Dataset,
+        max: usize,
+        question: Question,
+        sources: Sources,
+    ) -> Result<Certificate, DigitsError> {
         let method = if network.is_linear() { Method::Interval } else { Method::Crown };
-        let claim = |example: &super::dataset::Example| {
-            let input = perturbed(&example.x, question.eps, question.semantics);
-            let bounds = Bounds::new(network, input, question.semantics, method);
+        let graph = network.graph()?;
+        let prepared = prepared(&graph, question.semantics);
+        let claim = |example: &Example| {
+            let bounds = Bounds::new(&prepared, &perturbed(&example.x, question.eps, question.semantics), method);
             let (low, high) = (bounds.logits().low.clone(), bounds.logits().high.clone());
             let certified = is_separated(&low, &high, example.label);
             Claim { id: example.id, label: example.label, pred: network.predict(&example.x), low, high, certified }
         };
-        Certificate {
+        Ok(Certificate {
             question,
             method: method_name(network, method).into(),
             inputs: network.inputs(),
             classes: network.classes(),
             sources,
             claims: data.examples.iter().take(max).map(claim).collect(),
-        }
+        })
     }
 
     /// Number of images whose class the network names.

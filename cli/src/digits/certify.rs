@@ -1,8 +1,9 @@
 //! Certified accuracy: of how many images no perturbation can change the class.
 
 use checker::Semantics;
+use engine::bounds::Network;
 
-use super::bounds::{Bounds, Method, perturbed};
+use super::bounds::{Bounds, Method, perturbed, prepared};
 use super::classifier::Classifier;
 use super::dataset::{Dataset, Example};
 use super::decide::{Decision, decide};
@@ -71,9 +72,10 @@ pub fn count(network: &Classifier, data: &Dataset, max: usize, question: Questio
     check_fit(network, data)?;
     let mut counts = Counts::default();
     let graph = network.graph()?;
+    let prepared = prepared(&graph, question.semantics);
     let mut searched = search.then(Searched::default);
     for example in data.examples.iter().take(max) {
-        let outcome = certify(network, example, question);
+        let outcome = certify(network, &prepared, example, question);
         counts.total += 1;
         counts.nominal += outcome.nominal as usize;
         counts.interval += outcome.interval as usize;
@@ -93,17 +95,17 @@ pub fn count(network: &Classifier, data: &Dataset, max: usize, question: Questio
     Ok(counts)
 }
 
-/// All methods on one image.
-pub fn certify(network: &Classifier, example: &Example, question: Question) -> Outcome {
+/// All methods on one image; `prepared` is the network's graph.
+fn certify(network: &Classifier, prepared: &Network, example: &Example, question: Question) -> Outcome {
     let label = example.label;
-    let bounds = |method| Bounds::new(network, perturbed(&example.x, question.eps, question.semantics), question.semantics, method);
-    let (interval, crown) = (bounds(Method::Interval), bounds(Method::Crown));
+    let input = perturbed(&example.x, question.eps, question.semantics);
+    let (interval, crown) = (Bounds::new(prepared, &input, Method::Interval), Bounds::new(prepared, &input, Method::Crown));
     let separated = |b: &Bounds| is_separated(&b.logits().low, &b.logits().high, label);
     Outcome {
         nominal: network.predict(&example.x) == label,
         interval: separated(&interval),
         crown: separated(&crown),
-        margin: (0..network.classes()).filter(|&other| other != label).all(|other| crown.margin(label, other) > 0.0),
+        margin: crown.margins(label).iter().enumerate().all(|(other, &margin)| other == label || margin > 0.0),
     }
 }
 

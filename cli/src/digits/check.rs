@@ -1,6 +1,6 @@
 //! Checking certificates: in themselves, and against the files that they are about.
 
-use super::bounds::{Bounds, perturbed};
+use super::bounds::{Bounds, perturbed, prepared};
 use super::certificate::{Certificate, Claim, FORMAT, METHODS, Sources, method_name, method_of, semantics_of};
 use super::certify::{Question, check_fit, is_separated};
 use super::classifier::Classifier;
@@ -96,10 +96,12 @@ pub fn prove_again(certificate: &Certificate, weights: (&Classifier, &[u8]), dat
     if certificate.claims.len() > data.examples.len() {
         return Err(DigitsError::Mismatch(format!("the certificate claims more images than the {} of the data set", data.examples.len())));
     }
+    let Question { eps, semantics } = certificate.question;
+    let graph = network.graph()?;
+    let prepared = prepared(&graph, semantics);
     let mut gap = f64::NEG_INFINITY;
     for (claim, example) in certificate.claims.iter().zip(&data.examples) {
-        let input = perturbed(&example.x, certificate.question.eps, certificate.question.semantics);
-        let bounds = Bounds::new(network, input, certificate.question.semantics, method);
+        let bounds = Bounds::new(&prepared, &perturbed(&example.x, eps, semantics), method);
         gap = gap.max(check_claim(claim, example, network, &bounds)?);
     }
     Ok(gap)

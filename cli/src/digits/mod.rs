@@ -102,7 +102,7 @@ fn certify_files(weights: &Path, dataset: &Path, asked: &Asked, certificate: Opt
             weights_sha256: sha256::hex_digest(&weights_bytes),
             dataset_sha256: sha256::hex_digest(&dataset_bytes),
         };
-        let certificate = Certificate::prove(&network, &data, asked.max, asked.question(), sources);
+        let certificate = Certificate::prove(&network, &data, asked.max, asked.question(), sources)?;
         json::write_bytes(file, certificate.to_json().as_bytes())?;
         text += &format!("\nwrote {} ({} images certified by {})\n", file.display(), certificate.certified(), certificate.method);
     }

@@ -114,3 +114,23 @@ impl Message {
         self.bytes(field, &message.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::digits::embedded;
+
+    #[test]
+    fn our_own_reader_reads_the_same_network() {
+        for network in [embedded::linear(), embedded::relu()] {
+            let network = network.expect("readable");
+            let graph = engine::input::onnx::load(encode(&network), Path::new("digits.onnx")).expect("our reader takes it");
+            for example in embedded::test_set().examples.iter().take(20) {
+                let (ours, theirs) = (network.logits(&example.x), graph.output_f64(&example.x));
+                assert!(ours.iter().zip(&theirs).all(|(a, b)| (a - b).abs() <= 1e-12 * (1.0 + a.abs())), "{ours:?} {theirs:?}");
+            }
+        }
+    }
+}

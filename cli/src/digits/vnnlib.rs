@@ -34,4 +34,12 @@ mod tests {
         assert!(text.contains("(assert (>= X_2 0.98))\n(assert (<= X_2 1))"));
         assert!(text.contains("(and (>= Y_0 Y_1))\n    (and (>= Y_2 Y_1))\n))"));
     }
+
+    #[test]
+    fn our_own_reader_understands_the_query() {
+        use engine::input::vnnlib::{ParseOptions, read_query};
+        let text = query(&Example { id: 0, x: vec![0.0, 0.0625], label: 1 }, 0.02, 3);
+        let query = read_query(text.as_bytes(), &ParseOptions::default()).expect("readable");
+        assert_eq!((query.input_len(), query.output_len(), query.disjunct_count()), (2, 3, 2));
+    }
 }
