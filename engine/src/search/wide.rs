@@ -48,7 +48,7 @@ fn bound<F: Working>(solver: &Solver, network: &Network, case: &Case, input: &Ra
     for rows in &objectives.disjuncts {
         let excluded = |&r: &usize| forms[r].bound < 0.0 || (objectives.rows[r].strict && forms[r].bound <= 0.0);
         let best = rows.iter().chain(&objectives.cuts).map(|&r| forms[r].bound).fold(f64::INFINITY, f64::min);
-        if rows.iter().chain(&objectives.cuts).any(|r| excluded(r)) {
+        if rows.iter().chain(&objectives.cuts).any(excluded) {
             margin = margin.min(-best);
             worst = worst.max(best.min(-f64::MIN_POSITIVE));
         } else {

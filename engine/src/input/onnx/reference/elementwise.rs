@@ -41,7 +41,7 @@ fn function(step: &Step) -> Result<Box<dyn Fn(f64) -> f64>, String> {
         "Abs" => Box::new(|v| if v < 0.0 { -v } else { v }),
         "LeakyRelu" => Box::new(move |v| if v < 0.0 { leak * v } else { v }),
         "Sigmoid" => Box::new(|v| 1.0 / (1.0 + (-v).exp())),
-        "HardSigmoid" => Box::new(move |v| (alpha * v + beta).min(1.0).max(0.0)),
+        "HardSigmoid" => Box::new(move |v| (alpha * v + beta).clamp(0.0, 1.0)),
         "Tanh" => Box::new(f64::tanh),
         "Clip" => Box::new(move |v| v.max(low).min(high)),
         "Exp" => Box::new(f64::exp),
