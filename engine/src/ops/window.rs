@@ -24,9 +24,10 @@ impl Window {
     pub fn check(&self) -> Result<(), String> {
         let sizes = [self.input, self.output, self.kernel, self.strides, self.dilations];
         let fits = |s: &[usize; 2]| s.iter().all(|&x| x > 0 && x < 1 << 30);
-        match sizes.iter().all(fits) && self.pads.iter().all(|&p| p < 1 << 30) {
+        let kernel = self.kernel[0].saturating_mul(self.kernel[1]) <= 1 << 24;
+        match kernel && sizes.iter().all(fits) && self.pads.iter().all(|&p| p < 1 << 30) {
             true => Ok(()),
-            false => Err(format!("sizes of a sliding window must be positive and below 2^30: {self:?}")),
+            false => Err(format!("sizes of a sliding window must be positive and below 2^30, kernels of at most 2^24 elements: {self:?}")),
         }
     }
 

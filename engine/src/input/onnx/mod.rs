@@ -17,6 +17,7 @@ use super::InputError;
 use crate::graph::Graph;
 use proto::ModelProto;
 
+pub(crate) use compare::pseudo_random;
 pub use lower::supported_operators;
 
 /// Reads a network from the bytes of an ONNX file; `path` is for messages and for external data beside it.

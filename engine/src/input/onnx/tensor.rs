@@ -5,8 +5,10 @@ use prost::bytes::Bytes;
 use super::proto::{TensorProto, element};
 use crate::numerics::Numbers;
 
-/// Most elements of one value: larger ones are refused before anything is allocated for them.
-pub const MOST_ELEMENTS: usize = 1 << 28;
+/// Most elements of a value that the network computes: larger ones are refused before anything is allocated for them.
+pub const MOST_ELEMENTS: usize = 1 << 24;
+/// Most elements of a stored constant; its bytes must be there before anything is allocated.
+const MOST_STORED: usize = 1 << 30;
 
 /// Elements of a constant.
 #[derive(Clone, Debug, PartialEq)]
@@ -125,19 +127,22 @@ fn raw_f32(bytes: &Bytes, i: usize) -> f32 {
     f32::from_le_bytes([bytes[4 * i], bytes[4 * i + 1], bytes[4 * i + 2], bytes[4 * i + 3]])
 }
 
-/// Product of dimensions, refused above [`MOST_ELEMENTS`].
+/// Product of dimensions, refused above [`MOST_ELEMENTS`]; no product of some of the dimensions is larger either.
 pub fn element_count(shape: &[usize]) -> Result<usize, String> {
-    shape
-        .iter()
-        .try_fold(1usize, |n, &d| n.checked_mul(d).filter(|&n| n <= MOST_ELEMENTS))
-        .ok_or_else(|| format!("shape {shape:?} has more than {MOST_ELEMENTS} elements"))
+    product_within(shape, MOST_ELEMENTS)
+}
+
+fn product_within(shape: &[usize], limit: usize) -> Result<usize, String> {
+    let most = shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d.max(1)).filter(|&n| n <= limit));
+    let most = most.ok_or_else(|| format!("shape {shape:?} has more than {limit} elements"))?;
+    Ok(if shape.contains(&0) { 0 } else { most })
 }
 
 /// Decodes a stored tensor; `external` fetches the bytes of one that lies in another file.
 pub fn decode(proto: &TensorProto, external: &dyn Fn(&TensorProto) -> Result<Bytes, String>) -> Result<Tensor, String> {
     let shape = proto.dims.iter().map(|&d| usize::try_from(d).map_err(|_| format!("negative dimension in {:?}", proto.dims)));
     let shape = shape.collect::<Result<Vec<usize>, String>>()?;
-    let count = element_count(&shape)?;
+    let count = product_within(&shape, MOST_STORED)?;
     let raw = if proto.data_location == Some(1) { Some(external(proto)?) } else { proto.raw_data.clone() };
     let data = match raw {
         Some(bytes) if !(bytes.is_empty() && count > 0) => from_raw(&bytes, proto.data_type(), count)?,
