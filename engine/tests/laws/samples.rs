@@ -64,12 +64,13 @@ pub const HOSTILE: [f64; 22] = [
     6.0,
 ];
 
-/// Slopes to try: hostile ones, NaN included, and ordinary ones.
+/// Slopes to try: those that are no numbers, and some of the hostile and the ordinary ones.
 pub fn slopes(dice: &mut Dice) -> Vec<f64> {
-    let mut slopes = HOSTILE.to_vec();
-    slopes.extend([f64::NAN, 0.25, 0.5, 0.01f32 as f64, -0.5, 1.75, 2.0, 3.0]);
-    slopes.extend((0..10).map(|_| dice.number()));
-    slopes.extend((0..5).map(|_| dice.unit()));
+    let mut slopes = vec![f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 0.0];
+    slopes.extend((0..4).map(|_| HOSTILE[dice.below(HOSTILE.len())]));
+    slopes.extend((0..2).map(|_| [0.25, 0.5, 0.01f32 as f64, -0.5, 1.75, 2.0, 3.0][dice.below(7)]));
+    slopes.extend((0..3).map(|_| dice.number()));
+    slopes.extend((0..2).map(|_| dice.unit()));
     slopes
 }
 

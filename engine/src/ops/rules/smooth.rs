@@ -155,32 +155,46 @@ fn touch<S: Smooth + ?Sized>(f: &S, factor: Factor, t: f64, x: Interval, near: f
 
 /// Slope of the lowest line above `factor * f` on `x` at the abscissa `at`: the tangent or chord of CROWN and DeepPoly.
 ///
-/// One convex piece: the chord. One concave piece: the tangent. Otherwise the slope at which the touching point passes `at`,
-/// by bisection between the least and the greatest derivative, which lie at ends of pieces.
+/// One convex piece: the chord. One concave piece: the tangent. One of each: see [`s_shaped_slope`]. Otherwise the slope at
+/// which the touching point passes `at`, by bisection between the least and the greatest derivative, which lie at ends of pieces.
 fn hull_slope<S: Smooth + ?Sized>(f: &S, factor: Factor, x: Interval, at: f64) -> f64 {
-    let (mut count, mut only, mut low, mut high) = (0, None, f64::INFINITY, f64::NEG_INFINITY);
-    f.pieces(x, &mut |piece| {
-        count += 1;
-        only = is_convex(factor, piece.curvature);
-        for a in [piece.on.low, piece.on.high] {
-            let slope = factor.of(f.derivative(a));
-            (low, high) = (low.min(slope), high.max(slope));
-        }
-    });
-    let chord = (f.eval(x.high) - f.eval(x.low)) / (x.high - x.low);
-    let slope = match (count, only) {
-        (1, Some(false)) => f.derivative(at),
-        (1, _) => chord,
-        _ if low.is_finite() && high.is_finite() && x.low.is_finite() && x.high.is_finite() => {
+    let mut pieces: Vec<(Interval, Option<bool>)> = Vec::with_capacity(2);
+    f.pieces(x, &mut |piece| pieces.push((piece.on, is_convex(factor, piece.curvature))));
+    let slope = match pieces[..] {
+        _ if !(x.low.is_finite() && x.high.is_finite()) => 0.0,
+        [(_, Some(false))] => f.derivative(at),
+        [_] => (f.eval(x.high) - f.eval(x.low)) / (x.high - x.low),
+        [(a, Some(true)), (b, Some(false))] => s_shaped_slope(f, factor, (a.low, b.low, b.high), at),
+        [(a, Some(false)), (b, Some(true))] => s_shaped_slope(f, factor, (b.high, a.high, a.low), at),
+        _ => {
+            let slopes = || pieces.iter().flat_map(|(on, _)| [on.low, on.high]).map(|a| factor.of(f.derivative(a)));
+            let (mut low, mut high) = (slopes().fold(f64::INFINITY, f64::min), slopes().fold(f64::NEG_INFINITY, f64::max));
             for _ in 0..30 {
                 let t = 0.5 * (low + high);
                 if touch(f, factor, t, x, at) > at { low = t } else { high = t }
             }
             factor.undone(0.5 * (low + high))
         }
-        _ => 0.0,
     };
     [slope, f.derivative(at)].into_iter().find(|t| t.is_finite()).unwrap_or(0.0)
+}
+
+/// The hull's slope where `factor * f` is convex from `anchor` to `bend` and concave from `bend` to `far`, in either direction.
+///
+/// The hull is the line from the anchor that touches the concave part, and beyond the touching point the function itself;
+/// `f(d) - f(anchor) - f'(d) (d - anchor)` is monotone in the touching point `d`.
+fn s_shaped_slope<S: Smooth + ?Sized>(f: &S, factor: Factor, (anchor, bend, far): (f64, f64, f64), at: f64) -> f64 {
+    let start = f.eval(anchor);
+    let excess = |d: f64| factor.of(f.eval(d) - start - f.derivative(d) * (d - anchor));
+    if excess(far) < 0.0 {
+        return (f.eval(far) - start) / (far - anchor);
+    }
+    let (mut below, mut above) = (bend, far);
+    for _ in 0..40 {
+        let d = 0.5 * (below + above);
+        if excess(d) < 0.0 { below = d } else { above = d }
+    }
+    f.derivative(if (at - above) * (far - above) > 0.0 { at } else { above })
 }
 
 fn slope_range<S: Smooth + ?Sized>(f: &S, factor: Factor, x: Interval) -> (f64, f64) {
