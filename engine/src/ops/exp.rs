@@ -37,7 +37,7 @@ impl Smooth for Exp {
         t.ln()
     }
 
-    /// onnxruntime 1.x errs by 7.4e-8 relatively [measured]; results below the normal range may be flushed.
+    /// onnxruntime 1.x errs by 7.4e-8 relatively (measured); results below the normal range may be flushed.
     fn deployed_error(&self) -> DeployedError {
         DeployedError { absolute: 1e-37, relative: 5e-7 }
     }

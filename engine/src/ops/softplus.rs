@@ -38,7 +38,7 @@ impl Smooth for Softplus {
         (t / (1.0 - t)).ln()
     }
 
-    /// onnxruntime 1.x errs by 3.1e-7 relatively [measured]; `log(1 + exp(x))` loses `2^-24` absolutely.
+    /// onnxruntime 1.x errs by 3.1e-7 relatively (measured); `log(1 + exp(x))` loses `2^-24` absolutely.
     fn deployed_error(&self) -> DeployedError {
         DeployedError { absolute: 2e-7, relative: 1e-6 }
     }

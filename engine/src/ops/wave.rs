@@ -124,7 +124,7 @@ impl Smooth for Wave {
         start + if middle.sin() > 0.0 { angle } else { turn - angle } - shift
     }
 
-    /// onnxruntime 1.x errs by 1.0e-7 absolutely for angles up to 25,000 [measured]; three times that.
+    /// onnxruntime 1.x errs by 1.0e-7 absolutely for angles up to 25,000 (measured); three times that.
     fn deployed_error(&self) -> DeployedError {
         DeployedError { absolute: 3e-7, relative: 0.0 }
     }
