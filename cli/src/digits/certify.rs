@@ -35,7 +35,7 @@ pub struct Counts {
     pub crown: usize,
     /// Proved by pairwise margins.
     pub margin: usize,
-    /// What the search adds, where it is asked for and supports the network.
+    /// What the search adds, where it is asked for.
     pub search: Option<Searched>,
 }
 
@@ -87,7 +87,6 @@ pub fn count(network: &Classifier, data: &Dataset, max: usize, question: Questio
                 Decision::Holds => sums.proved += 1,
                 Decision::Fails => sums.broken += 1,
                 Decision::Unknown => {}
-                Decision::Unsupported => searched = None,
             }
         }
     }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use engine::graph::Graph;
 use engine::input::vnnlib::{ParseOptions, read_query};
-use engine::search::{Config, Reason, SemanticsChoice, Silent, Verdict, verify};
+use engine::search::{Config, SemanticsChoice, Silent, Verdict, verify};
 
 use super::certify::Question;
 use super::dataset::Example;
@@ -21,10 +21,8 @@ pub enum Decision {
     Holds,
     /// A perturbation does.
     Fails,
-    /// Neither could be shown in time.
+    /// Neither could be shown.
     Unknown,
-    /// The engine cannot search this kind of network.
-    Unsupported,
 }
 
 /// Decides the robustness of one image, by the same query that `digits export` writes.
@@ -36,7 +34,6 @@ pub fn decide(network: &Graph, example: &Example, question: Question) -> Result<
     Ok(match verify(network, &query, &config, &Silent).verdict {
         Verdict::Holds { .. } => Decision::Holds,
         Verdict::Fails(_) => Decision::Fails,
-        Verdict::Unknown { reason: Reason::Unsupported(_), .. } => Decision::Unsupported,
         Verdict::Unknown { .. } => Decision::Unknown,
     })
 }
