@@ -304,7 +304,10 @@ impl<'n, F: Working> Relaxation<'n, F> {
         let node = &self.network.graph.nodes[id];
         let operands: Vec<_> = node.inputs.iter().map(|&p| &self.bounds.ranges[p]).collect();
         let len = node.len();
-        let own = op.deployed_error();
+        let own = match self.network.deployed.unit > 0.0 {
+            true => op.deployed_errors(&operands, &self.bounds.ranges[id]),
+            false => Vec::new(),
+        };
         for r in 0..work.count {
             let row: Vec<f64> = c[r * len..(r + 1) * len].iter().map(|x| x.to_f64()).collect();
             if row.iter().all(|&x| x == 0.0) {
@@ -314,10 +317,7 @@ impl<'n, F: Working> Relaxation<'n, F> {
             let offset = op.relax_row(&row, &operands, &mut back);
             work.constants[r] += offset;
             work.errors[r] += f64::EPSILON * (self.network.graph.nodes.len() + 8) as f64 * offset.abs();
-            if self.network.deployed.unit > 0.0 {
-                let size = |i: usize| own.absolute + own.relative * self.bounds.ranges[id].at(i).magnitude();
-                work.errors[r] += row.iter().enumerate().map(|(i, x)| x.abs() * size(i)).sum::<f64>() * SLACK;
-            }
+            work.errors[r] += row.iter().zip(&own).filter(|(x, _)| **x != 0.0).map(|(x, own)| x.abs() * own).sum::<f64>() * SLACK;
             for (k, multipliers) in back.iter().enumerate() {
                 let p = node.inputs[k];
                 let size = multipliers.len();

@@ -37,9 +37,9 @@ impl Network<'_> {
                 (Ranges::collect((0..node.len()).map(one)), Vec::new())
             }
             Operation::General(op) => {
-                let error = op.deployed_error();
                 let exact = op.interval(&operands);
-                let one = |i: usize| self.deployed_range(exact.at(i), error.absolute, error.relative);
+                let errors = op.deployed_errors(&operands, &exact);
+                let one = |i: usize| self.deployed_range(exact.at(i), errors[i], 0.0);
                 (Ranges::collect((0..node.len()).map(one)), Vec::new())
             }
         }

@@ -40,7 +40,13 @@ impl Interval {
 
     /// A point inside, near the middle.
     pub fn middle(self) -> f64 {
-        (0.5 * self.low + 0.5 * self.high).clamp(self.low, self.high)
+        self.nearest(0.5 * self.low + 0.5 * self.high)
+    }
+
+    /// The point inside that is nearest to `x`; the lower end for NaN. Never panics, also where the ends cross
+    /// (as in a subproblem that holds no point).
+    pub fn nearest(self, x: f64) -> f64 {
+        x.max(self.low).min(self.high)
     }
 
     /// Both ends moved outward by `by >= 0`.

@@ -90,7 +90,7 @@ fn corners(x: Interval) -> [Option<f64>; 3] {
 }
 
 fn best(x: Interval, near: f64, value: impl Fn(f64) -> f64) -> f64 {
-    let near = near.clamp(x.low, x.high);
+    let near = x.nearest(near);
     let mut touch = near;
     for a in corners(x).into_iter().flatten() {
         if value(a) > value(touch) + 1e-9 * (1.0 + value(touch).abs()) {

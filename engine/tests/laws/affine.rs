@@ -184,6 +184,17 @@ fn counts_are_at_least_the_true_ones() {
     }
 }
 
+/// Constants that binary32 sweeps would round are announced.
+#[test]
+fn inexact_constants_are_announced() {
+    let is_binary32 = |x: f64| x as f32 as f64 == x;
+    for case in cases().iter().filter(|c| !c.op.inexact_in_f32()) {
+        let weights = case.weights.iter().map(|w| w.3);
+        let bias = case.op.bias().map(|b| b.to_f64()).unwrap_or_default();
+        assert!(weights.chain(bias).all(is_binary32), "{:?} has constants that are no binary32 numbers", case.op);
+    }
+}
+
 #[test]
 fn a_selection_only_copies() {
     for case in cases().iter().filter(|c| c.op.is_selection()) {

@@ -15,11 +15,18 @@ pub fn exact(x: f64) -> RBig {
 pub struct Enclosed {
     pub low: RBig,
     pub high: Option<RBig>,
+    /// Nearly `low`.
+    pub about: f64,
 }
 
 impl Enclosed {
+    pub fn between(low: RBig, high: Option<RBig>) -> Enclosed {
+        let about = low.to_f64().value();
+        Enclosed { low, high, about }
+    }
+
     pub fn exactly(x: RBig) -> Enclosed {
-        Enclosed { low: x.clone(), high: Some(x) }
+        Enclosed::between(x.clone(), Some(x))
     }
 }
 
@@ -36,14 +43,14 @@ pub fn around(y: Big) -> Enclosed {
     let y = RBig::try_from(y).expect("finite");
     let size = if y < RBig::ZERO { -y.clone() } else { y.clone() };
     let by = (size + RBig::from_parts(IBig::ONE, dashu::integer::UBig::ONE << 1100)) / RBig::from(IBig::ONE << 200);
-    Enclosed { low: y.clone() - &by, high: Some(y + by) }
+    Enclosed::between(y.clone() - &by, Some(y + by))
 }
 
 /// `e^x`, cut off where it leaves sensible numbers.
 pub fn exp(x: f64) -> Enclosed {
     match x {
-        x if x > 1000.0 => Enclosed { low: around(big(1000.0).exp()).low, high: None },
-        x if x < -1000.0 => Enclosed { low: RBig::ZERO, high: around(big(-1000.0).exp()).high },
+        x if x > 1000.0 => Enclosed::between(around(big(1000.0).exp()).low, None),
+        x if x < -1000.0 => Enclosed::between(RBig::ZERO, around(big(-1000.0).exp()).high),
         x => around(big(x).exp()),
     }
 }
@@ -52,7 +59,7 @@ pub fn sigmoid(x: f64) -> Enclosed {
     if x.abs() > 1000.0 {
         let tiny = exp(-1000.0).high.expect("finite");
         let (low, high) = if x > 0.0 { (RBig::ONE - tiny, RBig::ONE) } else { (RBig::ZERO, tiny) };
-        return Enclosed { low, high: Some(high) };
+        return Enclosed::between(low, Some(high));
     }
     around(big(1.0) / (big(1.0) + (-big(x)).exp()))
 }
@@ -63,23 +70,23 @@ pub fn tanh(x: f64) -> Enclosed {
     }
     let near = RBig::ONE - exp(-1000.0).high.expect("finite");
     let (low, high) = if x > 0.0 { (near, RBig::ONE) } else { (-RBig::ONE, -near) };
-    Enclosed { low, high: Some(high) }
+    Enclosed::between(low, Some(high))
 }
 
 pub fn softplus(x: f64) -> Enclosed {
     match x {
-        x if x > 1000.0 => Enclosed { low: exact(x), high: Some(exact(x) + exp(-x).high.expect("below 1")) },
+        x if x > 1000.0 => Enclosed::between(exact(x), Some(exact(x) + exp(-x).high.expect("below 1"))),
         x if x < -1000.0 => exp(x),
         x => around(big(x).exp().with_precision(BITS).value().ln_1p()),
     }
 }
 
 pub fn sin(x: f64) -> Enclosed {
-    if x.abs() > 1e18 { Enclosed { low: -RBig::ONE, high: Some(RBig::ONE) } } else { around(big(x).sin()) }
+    if x.abs() > 1e18 { Enclosed::between(-RBig::ONE, Some(RBig::ONE)) } else { around(big(x).sin()) }
 }
 
 pub fn cos(x: f64) -> Enclosed {
-    if x.abs() > 1e18 { Enclosed { low: -RBig::ONE, high: Some(RBig::ONE) } } else { around(big(x).cos()) }
+    if x.abs() > 1e18 { Enclosed::between(-RBig::ONE, Some(RBig::ONE)) } else { around(big(x).cos()) }
 }
 
 /// The operator's real value: exact where the operator says so itself, else from the table here; `None` where it has none.

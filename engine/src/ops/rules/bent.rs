@@ -79,7 +79,7 @@ fn hull_slope<B: Bent + ?Sized>(f: &B, factor: Factor, x: Interval, at: f64) -> 
 
 /// A corner where `factor * f(a) - t a` is largest; among near ties the point nearest to `near`.
 fn touch<B: Bent + ?Sized>(f: &B, factor: Factor, t: f64, x: Interval, near: f64) -> f64 {
-    let mut best = if near.is_nan() { x.middle() } else { near.clamp(x.low, x.high) };
+    let mut best = x.nearest(near);
     let mut height = factor.of(f.eval(best)) - t * best;
     for c in corners(f, x) {
         let a = c.at.middle();

@@ -129,13 +129,13 @@ fn critical_point<S: Smooth + ?Sized>(f: &S, factor: Factor, t: f64, on: Interva
         _ => f.point_of_slope(factor.undone(t), on),
     };
     // The tangent rule needs a point of the piece.
-    if m.is_nan() { on.middle() } else { m.clamp(on.low, on.high) }
+    on.nearest(m)
 }
 
 /// A point where `factor * f(a) - t a` is about largest on `x`; among near ties the one nearest to `near`.
 fn touch<S: Smooth + ?Sized>(f: &S, factor: Factor, t: f64, x: Interval, near: f64) -> f64 {
     let height = |a: f64| factor.of(f.eval(a)) - t * a;
-    let mut best = if near.is_nan() { x.middle() } else { near.clamp(x.low, x.high) };
+    let mut best = x.nearest(near);
     let mut top = height(best);
     let mut consider = |a: f64| {
         let here = height(a);
