@@ -39,8 +39,8 @@ impl Truth {
 
     /// The table beside a list, or beside its folder, if there is one.
     pub fn beside(list: &Path) -> Option<PathBuf> {
-        let folders = list.ancestors().take(3).filter(|folder| !folder.as_os_str().is_empty());
-        folders.map(|folder| folder.join("ground_truth.csv")).find(|table| table.is_file())
+        let whole = fs::canonicalize(list).ok()?;
+        whole.ancestors().take(3).map(|folder| folder.join("ground_truth.csv")).find(|table| table.is_file())
     }
 
     /// The expected verdict.
