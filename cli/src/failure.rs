@@ -1,5 +1,6 @@
 //! Errors: a message on standard error, exit code 3, an empty standard output. A panic inside is one of them, never a verdict.
 
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::fmt::{Debug, Display};
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -44,12 +45,14 @@ impl Debug for Failure {
 
 /// Runs a command; prints its output, or its error, or that of a panic.
 pub fn guarded(command: impl FnOnce() -> Result<Finished, Failure>) -> ExitCode {
-    // Reading deep garbage must not depend on the size of the caller's stack, and a panic of a worker reaches us as its result.
     std::panic::set_hook(Box::new(|panic| {
-        let _ = writeln!(
-            std::io::stderr(),
-            "ironbound: internal error: {panic}\nNo verdict was given. Please report this with the model and the query."
-        );
+        // Captured only where RUST_BACKTRACE asks for it.
+        let place = match Backtrace::capture() {
+            trace if trace.status() == BacktraceStatus::Captured => format!("{trace}\n"),
+            _ => String::new(),
+        };
+        let report = "No verdict was given. Please report this with the model and the query.";
+        let _ = writeln!(std::io::stderr(), "ironbound: internal error: {panic}\n{place}{report}");
     }));
     match catch_unwind(AssertUnwindSafe(command)) {
         Ok(Ok(finished)) => print(finished),
