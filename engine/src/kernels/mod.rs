@@ -8,6 +8,7 @@ mod aligned;
 mod packed;
 mod portable;
 pub mod rows;
+pub mod vectors;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
 

@@ -1,7 +1,11 @@
 //! `y[m, o] = b[m] + sum_{c, k} w[m, c, k] x[c, o stride + k dilation - pad]`: Conv, and ConvTranspose as its transpose.
 
+use std::sync::OnceLock;
+
+use super::columns::Patches;
 use super::{Affine, Window};
-use crate::numerics::{Numbers, Real};
+use crate::kernels::Kernel;
+use crate::numerics::Numbers;
 
 /// A convolution over one or two axes, or the transpose of one.
 ///
@@ -20,7 +24,25 @@ pub struct Conv {
     pub(crate) transposed: bool,
     bias: Option<Numbers>,
     inexact_in_f32: bool,
+    single: OnceLock<Weights<f32>>,
+    double: OnceLock<Weights<f64>>,
 }
+
+/// The weights in a working type, group by group.
+#[derive(Debug)]
+struct Weights<F> {
+    /// `windowed x (slid kernel)`, as stored.
+    gather: Vec<F>,
+    /// Absolute values of the same.
+    gather_absolute: Vec<F>,
+    /// `(slid kernel) x windowed`.
+    scatter: Vec<F>,
+    /// Absolute values of the same.
+    scatter_absolute: Vec<F>,
+}
+
+/// Below this many products per window and group a convolution is no matrix product worth the name.
+const FEW_PRODUCTS: usize = 32;
 
 /// One kernel element of one pair of channels.
 struct Tap {
@@ -42,7 +64,18 @@ impl Conv {
             return Err(format!("{} weights where {needed} are needed", weights.len()));
         }
         let inexact_in_f32 = !weights.all_binary32();
-        Ok(Conv { name, window, channels, groups, weights, transposed: false, bias: None, inexact_in_f32 })
+        Ok(Conv {
+            name,
+            window,
+            channels,
+            groups,
+            weights,
+            transposed: false,
+            bias: None,
+            inexact_in_f32,
+            single: OnceLock::new(),
+            double: OnceLock::new(),
+        })
     }
 
     /// The transpose of this convolution: maps windows to what they slide over.
@@ -102,42 +135,84 @@ impl Conv {
         });
     }
 
-    fn gather<F: Real>(&self, x: &[F], y: &mut [F], rows: usize, absolute: bool) {
-        let (n, m) = (x.len() / rows.max(1), y.len() / rows.max(1));
+    fn weights<F: Kernel>(&self) -> Weights<F> {
+        let gather: Vec<F> = (0..self.weights.len()).map(|i| F::from_f64(self.weights.at(i))).collect();
+        let (windowed, kernel) = self.group_shape();
+        let mut scatter = vec![F::ZERO; gather.len()];
+        for (from, to) in gather.chunks_exact(windowed * kernel).zip(scatter.chunks_exact_mut(windowed * kernel)) {
+            for m in 0..windowed {
+                (0..kernel).for_each(|k| to[k * windowed + m] = from[m * kernel + k]);
+            }
+        }
+        let absolute = |v: &[F]| v.iter().map(|w| w.abs()).collect();
+        Weights { gather_absolute: absolute(&gather), scatter_absolute: absolute(&scatter), gather, scatter }
+    }
+
+    /// Channels of windows of one group, and products in each of its windows.
+    fn group_shape(&self) -> (usize, usize) {
+        let [kh, kw] = self.window.kernel;
+        (self.channels[1] / self.groups, self.channels[0] / self.groups * kh * kw)
+    }
+
+    fn gather<F: Kernel>(&self, pack: &OnceLock<Weights<F>>, x: &[F], y: &mut [F], rows: usize, absolute: bool) {
+        let weights = pack.get_or_init(|| self.weights());
+        let weights = if absolute { &weights.gather_absolute } else { &weights.gather };
+        let (n, m) = (self.channels[0] * self.window.input_len(), self.channels[1] * self.window.output_len());
+        let (windowed, kernel) = self.group_shape();
+        if windowed * kernel >= FEW_PRODUCTS {
+            for g in 0..self.groups {
+                let patches = self.group(g, weights);
+                patches.gather(&x[g * n / self.groups..], &mut y[g * m / self.groups..], (n, m), rows);
+            }
+            return;
+        }
         let stride = self.window.strides[1];
         self.for_each_row(|weight, x0, y0, count| {
-            let w = F::from_f64(self.weights.at(weight));
-            let w = if absolute { w.abs() } else { w };
             for r in 0..rows {
                 let y = &mut y[r * m + y0..][..count];
                 for (y, &x) in y.iter_mut().zip(x[r * n + x0..][..(count - 1) * stride + 1].iter().step_by(stride)) {
-                    *y += w * x;
+                    *y += weights[weight] * x;
                 }
             }
         });
     }
 
-    fn scatter<F: Real>(&self, y: &[F], x: &mut [F], rows: usize, absolute: bool) {
-        let (n, m) = (x.len() / rows.max(1), y.len() / rows.max(1));
+    fn scatter<F: Kernel>(&self, pack: &OnceLock<Weights<F>>, y: &[F], x: &mut [F], rows: usize, absolute: bool) {
+        let weights = pack.get_or_init(|| self.weights());
+        let (n, m) = (self.channels[0] * self.window.input_len(), self.channels[1] * self.window.output_len());
+        let (windowed, kernel) = self.group_shape();
+        if windowed * kernel >= FEW_PRODUCTS {
+            let weights = if absolute { &weights.scatter_absolute } else { &weights.scatter };
+            for g in 0..self.groups {
+                let patches = self.group(g, weights);
+                patches.scatter(&y[g * m / self.groups..], &mut x[g * n / self.groups..], (n, m), rows);
+            }
+            return;
+        }
+        let weights = if absolute { &weights.gather_absolute } else { &weights.gather };
         let stride = self.window.strides[1];
         self.for_each_row(|weight, x0, y0, count| {
-            let w = F::from_f64(self.weights.at(weight));
-            let w = if absolute { w.abs() } else { w };
             for r in 0..rows {
                 let y = &y[r * m + y0..][..count];
                 for (&y, x) in y.iter().zip(x[r * n + x0..][..(count - 1) * stride + 1].iter_mut().step_by(stride)) {
-                    *x += w * y;
+                    *x += weights[weight] * y;
                 }
             }
         });
     }
 
-    fn apply<F: Real>(&self, x: &[F], y: &mut [F], rows: usize, absolute: bool) {
-        if self.transposed { self.scatter(x, y, rows, absolute) } else { self.gather(x, y, rows, absolute) }
+    fn group<'a, F: Kernel>(&'a self, group: usize, weights: &'a [F]) -> Patches<'a, F> {
+        let (windowed, kernel) = self.group_shape();
+        let part = &weights[group * windowed * kernel..][..windowed * kernel];
+        Patches { window: &self.window, slid: self.channels[0] / self.groups, windowed, weights: part }
     }
 
-    fn transpose<F: Real>(&self, y: &[F], x: &mut [F], rows: usize) {
-        if self.transposed { self.gather(y, x, rows, false) } else { self.scatter(y, x, rows, false) }
+    fn apply<F: Kernel>(&self, pack: &OnceLock<Weights<F>>, x: &[F], y: &mut [F], rows: usize, absolute: bool) {
+        if self.transposed { self.scatter(pack, x, y, rows, absolute) } else { self.gather(pack, x, y, rows, absolute) }
+    }
+
+    fn transpose<F: Kernel>(&self, pack: &OnceLock<Weights<F>>, y: &[F], x: &mut [F], rows: usize) {
+        if self.transposed { self.gather(pack, y, x, rows, false) } else { self.scatter(pack, y, x, rows, false) }
     }
 
     fn for_each_conv_weight(&self, visit: &mut dyn FnMut(usize, usize, f64)) {
@@ -226,18 +301,18 @@ impl Affine for Conv {
     }
 
     fn apply_f32(&self, _operand: usize, x: &[f32], y: &mut [f32], rows: usize, absolute: bool) {
-        self.apply(x, y, rows, absolute)
+        self.apply(&self.single, x, y, rows, absolute)
     }
 
     fn apply_f64(&self, _operand: usize, x: &[f64], y: &mut [f64], rows: usize, absolute: bool) {
-        self.apply(x, y, rows, absolute)
+        self.apply(&self.double, x, y, rows, absolute)
     }
 
     fn transpose_f32(&self, _operand: usize, y: &[f32], x: &mut [f32], rows: usize) {
-        self.transpose(y, x, rows)
+        self.transpose(&self.single, y, x, rows)
     }
 
     fn transpose_f64(&self, _operand: usize, y: &[f64], x: &mut [f64], rows: usize) {
-        self.transpose(y, x, rows)
+        self.transpose(&self.double, y, x, rows)
     }
 }

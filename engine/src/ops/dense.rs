@@ -1,6 +1,10 @@
 //! `y = W x + b`, from Gemm and MatMul with a constant matrix.
 
+use std::sync::OnceLock;
+
 use super::Affine;
+use crate::kernels::vectors::{times_vector, transposed_times_vector};
+use crate::kernels::{Kernel, Packed};
 use crate::numerics::Numbers;
 
 /// A dense matrix of constants, row-major `outputs x inputs`, with an optional bias.
@@ -13,7 +17,19 @@ pub struct Dense {
     bias: Option<Numbers>,
     weight_error: f64,
     inexact_in_f32: bool,
+    single: Packs<f32>,
+    double: Packs<f64>,
 }
+
+/// The matrix packed for batches, each way when it is first used.
+#[derive(Debug, Default)]
+struct Packs<F> {
+    forward: OnceLock<Packed<F>>,
+    back: OnceLock<Packed<F>>,
+}
+
+/// Up to this many rows the stored matrix is read as it is.
+const FEW_ROWS: usize = 3;
 
 impl Dense {
     /// A map of `inputs` elements to `outputs` elements; `name` is the ONNX operator it came from.
@@ -25,12 +41,52 @@ impl Dense {
             return Err(format!("{} bias values where {outputs} are needed", b.len()));
         }
         let inexact_in_f32 = !weights.all_binary32() || bias.as_ref().is_some_and(|b| !b.all_binary32());
-        Ok(Dense { name, inputs, outputs, weights, bias, weight_error: 0.0, inexact_in_f32 })
+        Ok(Dense {
+            name,
+            inputs,
+            outputs,
+            weights,
+            bias,
+            weight_error: 0.0,
+            inexact_in_f32,
+            single: Packs::default(),
+            double: Packs::default(),
+        })
     }
 
     /// Constants that stand for real ones up to a relative error; see [`Affine::weight_error`].
     pub fn with_weight_error(self, weight_error: f64) -> Dense {
         Dense { weight_error, ..self }
+    }
+
+    fn apply<F: Kernel>(&self, packs: &Packs<F>, x: &[F], y: &mut [F], rows: usize, absolute: bool) {
+        if rows <= FEW_ROWS {
+            for r in 0..rows {
+                let (x, y) = (&x[r * self.inputs..][..self.inputs], &mut y[r * self.outputs..][..self.outputs]);
+                match &self.weights {
+                    Numbers::F32(w) => times_vector(w, x, y, absolute),
+                    Numbers::F64(w) => times_vector(w, x, y, absolute),
+                }
+            }
+            return;
+        }
+        let weight = |i: usize, o: usize| F::from_f64(self.weights.at(o * self.inputs + i));
+        packs.forward.get_or_init(|| Packed::new(self.inputs, self.outputs, weight)).multiply_add(x, y, rows, absolute);
+    }
+
+    fn transpose<F: Kernel>(&self, packs: &Packs<F>, y: &[F], x: &mut [F], rows: usize) {
+        if rows <= FEW_ROWS {
+            for r in 0..rows {
+                let (x, y) = (&mut x[r * self.inputs..][..self.inputs], &y[r * self.outputs..][..self.outputs]);
+                match &self.weights {
+                    Numbers::F32(w) => transposed_times_vector(w, y, x),
+                    Numbers::F64(w) => transposed_times_vector(w, y, x),
+                }
+            }
+            return;
+        }
+        let weight = |o: usize, i: usize| F::from_f64(self.weights.at(o * self.inputs + i));
+        packs.back.get_or_init(|| Packed::new(self.outputs, self.inputs, weight)).multiply_add(y, x, rows, false);
     }
 }
 
@@ -72,5 +128,21 @@ impl Affine for Dense {
 
     fn fan_out(&self, _operand: usize) -> usize {
         self.outputs
+    }
+
+    fn apply_f32(&self, _operand: usize, x: &[f32], y: &mut [f32], rows: usize, absolute: bool) {
+        self.apply(&self.single, x, y, rows, absolute)
+    }
+
+    fn apply_f64(&self, _operand: usize, x: &[f64], y: &mut [f64], rows: usize, absolute: bool) {
+        self.apply(&self.double, x, y, rows, absolute)
+    }
+
+    fn transpose_f32(&self, _operand: usize, y: &[f32], x: &mut [f32], rows: usize) {
+        self.transpose(&self.single, y, x, rows)
+    }
+
+    fn transpose_f64(&self, _operand: usize, y: &[f64], x: &mut [f64], rows: usize) {
+        self.transpose(&self.double, y, x, rows)
     }
 }

@@ -15,7 +15,7 @@ pub struct Example {
 }
 
 /// Files of this folder that define no operator.
-pub const WITHOUT_OPERATOR: [&str; 5] = ["mod", "examples", "spread", "window", "working"];
+pub const WITHOUT_OPERATOR: [&str; 6] = ["columns", "mod", "examples", "spread", "window", "working"];
 
 fn affine(file: &'static str, op: impl Affine + 'static, sizes: &[usize]) -> Example {
     Example { file, operation: Operation::Affine(Box::new(op)), sizes: sizes.into() }
@@ -124,6 +124,8 @@ fn window_examples() -> Vec<Example> {
         conv(plain(), [2, 3], 1, true, false),
         conv(spaced(), [4, 2], 2, false, false),
         conv(one_axis(), [1, 2], 1, true, false),
+        conv(spaced(), [4, 6], 2, true, false),
+        conv(spaced(), [4, 6], 2, false, true),
         conv(plain(), [2, 3], 1, true, true),
         conv(spaced(), [4, 2], 2, false, true),
         conv(one_axis(), [1, 2], 1, true, true),

@@ -10,6 +10,7 @@
 mod abs;
 mod bilinear;
 mod clip;
+mod columns;
 mod conv;
 mod dense;
 #[doc(hidden)]

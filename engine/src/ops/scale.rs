@@ -55,23 +55,34 @@ impl Scale {
         }
     }
 
+    fn weights<F: Real>(&self, absolute: bool) -> Vec<F> {
+        (0..self.spread.outputs()).map(|o| self.weight(o)).map(|w| F::from_f64(if absolute { w.abs() } else { w })).collect()
+    }
+
     fn apply<F: Real>(&self, x: &[F], y: &mut [F], rows: usize, absolute: bool) {
-        let (n, m) = (self.spread.inputs(), self.spread.outputs());
+        let (n, m, weights) = (self.spread.inputs(), self.spread.outputs(), self.weights::<F>(absolute));
         for r in 0..rows {
             let (x, y) = (&x[r * n..][..n], &mut y[r * m..][..m]);
-            for (o, y) in y.iter_mut().enumerate() {
-                let w = F::from_f64(if absolute { self.weight(o).abs() } else { self.weight(o) });
+            if self.spread.is_same() {
+                y.iter_mut().zip(x).zip(&weights).for_each(|((y, &x), &w)| *y += w * x);
+                continue;
+            }
+            for (o, (y, &w)) in y.iter_mut().zip(&weights).enumerate() {
                 *y += w * x[self.spread.at(o)];
             }
         }
     }
 
     fn transpose<F: Real>(&self, y: &[F], x: &mut [F], rows: usize) {
-        let (n, m) = (self.spread.inputs(), self.spread.outputs());
+        let (n, m, weights) = (self.spread.inputs(), self.spread.outputs(), self.weights::<F>(false));
         for r in 0..rows {
             let (x, y) = (&mut x[r * n..][..n], &y[r * m..][..m]);
-            for (o, &y) in y.iter().enumerate() {
-                x[self.spread.at(o)] += F::from_f64(self.weight(o)) * y;
+            if self.spread.is_same() {
+                x.iter_mut().zip(y).zip(&weights).for_each(|((x, &y), &w)| *x += w * y);
+                continue;
+            }
+            for (o, (&y, &w)) in y.iter().zip(&weights).enumerate() {
+                x[self.spread.at(o)] += w * y;
             }
         }
     }

@@ -61,26 +61,31 @@ impl Sparse {
         self.starts.len() - 1
     }
 
+    fn values<F: Real>(&self, absolute: bool) -> Vec<F> {
+        (0..self.values.len()).map(|e| self.values.at(e)).map(|w| F::from_f64(if absolute { w.abs() } else { w })).collect()
+    }
+
     fn apply<F: Real>(&self, x: &[F], y: &mut [F], rows: usize, absolute: bool) {
-        let (n, m) = (self.inputs, self.outputs());
-        for o in 0..m {
-            for e in self.starts[o]..self.starts[o + 1] {
-                let w = F::from_f64(self.values.at(e));
-                let (w, i) = (if absolute { w.abs() } else { w }, self.columns[e] as usize);
-                for r in 0..rows {
-                    y[r * m + o] += w * x[r * n + i];
+        let (n, m, values) = (self.inputs, self.outputs(), self.values::<F>(absolute));
+        for r in 0..rows {
+            let (x, y) = (&x[r * n..][..n], &mut y[r * m..][..m]);
+            for (y, span) in y.iter_mut().zip(self.starts.windows(2)) {
+                let span = span[0]..span[1];
+                for (&w, &i) in values[span.clone()].iter().zip(&self.columns[span]) {
+                    *y += w * x[i as usize];
                 }
             }
         }
     }
 
     fn transpose<F: Real>(&self, y: &[F], x: &mut [F], rows: usize) {
-        let (n, m) = (self.inputs, self.outputs());
-        for o in 0..m {
-            for e in self.starts[o]..self.starts[o + 1] {
-                let (w, i) = (F::from_f64(self.values.at(e)), self.columns[e] as usize);
-                for r in 0..rows {
-                    x[r * n + i] += w * y[r * m + o];
+        let (n, m, values) = (self.inputs, self.outputs(), self.values::<F>(false));
+        for r in 0..rows {
+            let (x, y) = (&mut x[r * n..][..n], &y[r * m..][..m]);
+            for (&y, span) in y.iter().zip(self.starts.windows(2)).filter(|t| *t.0 != F::ZERO) {
+                let span = span[0]..span[1];
+                for (&w, &i) in values[span.clone()].iter().zip(&self.columns[span]) {
+                    x[i as usize] += w * y;
                 }
             }
         }

@@ -41,6 +41,11 @@ impl Spread {
         self.fan_out
     }
 
+    /// True if every element stands at its own place.
+    pub fn is_same(&self) -> bool {
+        self.index.is_none()
+    }
+
     /// The operand element at output `o`.
     #[inline]
     pub fn at(&self, o: usize) -> usize {

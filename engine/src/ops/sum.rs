@@ -30,6 +30,10 @@ impl Sum {
         let (n, m) = (spread.inputs(), spread.outputs());
         for r in 0..rows {
             let (x, y) = (&x[r * n..][..n], &mut y[r * m..][..m]);
+            if spread.is_same() && (!*negative || absolute) {
+                y.iter_mut().zip(x).for_each(|(y, &x)| *y += x);
+                continue;
+            }
             for (o, y) in y.iter_mut().enumerate() {
                 let x = x[spread.at(o)];
                 *y += if *negative && !absolute { -x } else { x };
@@ -42,6 +46,10 @@ impl Sum {
         let (n, m) = (spread.inputs(), spread.outputs());
         for r in 0..rows {
             let (x, y) = (&mut x[r * n..][..n], &y[r * m..][..m]);
+            if spread.is_same() && !*negative {
+                x.iter_mut().zip(y).for_each(|(x, &y)| *x += y);
+                continue;
+            }
             for (o, &y) in y.iter().enumerate() {
                 x[spread.at(o)] += if *negative { -y } else { y };
             }
