@@ -15,6 +15,8 @@ pub struct Game {
     pub theta: Vec<f64>,
     /// The least maximum found (approximately): negative means the facts exclude each other.
     pub value: f64,
+    /// A rigorous bound of the combination, as the caller computed it.
+    pub bound: f64,
     /// The point of the box at which the least fact is (nearly) greatest.
     pub point: Vec<f64>,
 }
@@ -28,7 +30,7 @@ impl Game {
         let (m, dims) = (k.len(), low.len());
         let columns = m + 2 * dims + 1;
         let middle: Vec<f64> = low.iter().zip(high).map(|(l, h)| 0.5 * l + 0.5 * h).collect();
-        let radius: Vec<f64> = low.iter().zip(high).map(|(l, h)| 0.5 * (h - l)).collect();
+        let radius: Vec<f64> = low.iter().zip(high).map(|(l, h)| (0.5 * (h - l)).max(0.0)).collect();
         let centred: Vec<f64> = (0..m).map(|i| k[i] + dot(&a[i * dims..(i + 1) * dims], &middle)).collect();
         let bound = |i: usize| centred[i] + a[i * dims..(i + 1) * dims].iter().zip(&radius).map(|(v, r)| v.abs() * r).sum::<f64>();
         let first = (0..m).min_by(|&i, &j| bound(i).total_cmp(&bound(j))).unwrap_or(0);

@@ -157,12 +157,12 @@ multiversion! {
 }
 
 multiversion! {
-    /// Intersects upper ends with `value + relative * magnitude + absolute` (lower ends, from below, if `lower`).
+    /// Intersects upper ends with `value + relative * magnitude + absolute[j]` (lower ends, from below, if `lower`).
     ///
     /// `relative` must leave room for the rounding of this very sum: two units roundoff. NaN improves nothing.
-    pub fn meet_ends(ends: &mut [F], value: &[F], magnitude: &[F], relative: F, absolute: F, lower: bool) {
-        for ((e, &v), &m) in ends.iter_mut().zip(value).zip(magnitude) {
-            let reach = relative * m + absolute;
+    pub fn meet_ends(ends: &mut [F], value: &[F], magnitude: &[F], relative: F, absolute: &[F], lower: bool) {
+        for (((e, &v), &m), &a) in ends.iter_mut().zip(value).zip(magnitude).zip(absolute) {
+            let reach = relative * m + a;
             if lower {
                 let x = v - reach;
                 *e = if x > *e { x } else { *e };
@@ -191,5 +191,38 @@ multiversion! {
             total += c_rest.iter().zip(e_rest).map(|(c, &e)| (c.abs() * e).to_f64()).sum::<f64>();
         }
         total
+    }
+}
+
+multiversion! {
+    /// How much `sum_j w_j gap_j` drops over the two halves of an input, for neurons on `[l_j, u_j]` whose lower and upper
+    /// lines have slopes `a_j` and `b_j` in that input, of half-width `half`; the gap of `[l, u]` is `-l u / (u - l)`.
+    pub fn gap_drop(w: &[F], l: &[F], u: &[F], a: &[F], b: &[F], half: F) -> F {
+        #[inline(always)]
+        fn gap<F: Real>(l: F, u: F) -> F {
+            let (l, u) = (F::ZERO.min(l), F::ZERO.max(u));
+            -l * u / (u - l + F::from_f64(F::TINY))
+        }
+        let n = w.len();
+        let (l, u, a, b) = (&l[..n], &u[..n], &a[..n], &b[..n]);
+        let mut sums = [F::ZERO; LANES];
+        let mut start = 0;
+        while start < n {
+            let end = n.min(start + LANES);
+            let mut lanes = [[F::ZERO; LANES]; 5];
+            for (lane, source) in lanes.iter_mut().zip([w, l, u, a, b]) {
+                lane[..end - start].copy_from_slice(&source[start..end]);
+            }
+            let [w, l, u, a, b] = &lanes;
+            for v in 0..LANES {
+                let (rise, fall) = (a[v] * half, b[v] * half);
+                let whole = gap(l[v], u[v]);
+                let left = gap(l[v] + F::ZERO.max(-rise), u[v] - F::ZERO.max(fall));
+                let right = gap(l[v] + F::ZERO.max(rise), u[v] - F::ZERO.max(-fall));
+                sums[v] += w[v] * (whole + whole - left - right);
+            }
+            start = end;
+        }
+        pairwise(sums)
     }
 }

@@ -39,12 +39,12 @@ impl Method for ChainMethod<'_> {
         ChainWorkspace::default()
     }
 
-    fn bound(&self, part: AnyPart, workspace: &mut ChainWorkspace) -> Step<AnyPart> {
+    fn bound(&self, part: AnyPart, eager: bool, workspace: &mut ChainWorkspace) -> Step<AnyPart> {
         match part {
             AnyPart::Single(part) => {
                 let bounder = self.single.as_ref().expect("single parts come from the single bounder");
-                let outcome = bounder.bound(&part, &mut workspace.single);
-                if let Some(witness) = self.witness(&outcome, |x| bounder.is_candidate(x), &workspace.single.candidates) {
+                let outcome = bounder.bound(&part, eager && self.attack, &mut workspace.single);
+                if let Some(witness) = self.witness(&outcome, &workspace.single.candidates) {
                     return Step::Witness(witness);
                 }
                 match outcome {
@@ -54,8 +54,8 @@ impl Method for ChainMethod<'_> {
                 }
             }
             AnyPart::Double(part) => {
-                let outcome = self.double.bound(&part, &mut workspace.double);
-                if let Some(witness) = self.witness(&outcome, |x| self.double.is_candidate(x), &workspace.double.candidates) {
+                let outcome = self.double.bound(&part, eager && self.attack, &mut workspace.double);
+                if let Some(witness) = self.witness(&outcome, &workspace.double.candidates) {
                     return Step::Witness(witness);
                 }
                 match outcome {
@@ -74,6 +74,13 @@ impl Method for ChainMethod<'_> {
         }
     }
 
+    fn promise(&self, part: &AnyPart) -> f64 {
+        match part {
+            AnyPart::Single(p) => p.promise,
+            AnyPart::Double(p) => p.promise,
+        }
+    }
+
     fn share(&self, part: &AnyPart) -> f64 {
         match part {
             AnyPart::Single(p) => p.share,
@@ -87,10 +94,10 @@ impl Method for ChainMethod<'_> {
 }
 
 impl ChainMethod<'_> {
-    fn witness<P>(&self, outcome: &Outcome<P>, likely: impl Fn(&[f64]) -> bool, candidates: &[Vec<f64>]) -> Option<Vec<f64>> {
+    fn witness<P>(&self, outcome: &Outcome<P>, candidates: &[Vec<f64>]) -> Option<Vec<f64>> {
         if !self.attack || matches!(outcome, Outcome::Closed { .. }) {
             return None;
         }
-        candidates.iter().find(|x| likely(x) && (self.check)(x)).cloned()
+        candidates.iter().find(|x| (self.check)(x)).cloned()
     }
 }

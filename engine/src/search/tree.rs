@@ -18,10 +18,12 @@ pub trait Method: Sync {
 
     /// Fresh memory.
     fn workspace(&self) -> Self::Workspace;
-    /// Bounds one part.
-    fn bound(&self, part: Self::Part, workspace: &mut Self::Workspace) -> Step<Self::Part>;
+    /// Bounds one part; if `eager`, also tries harder to find a counterexample in it.
+    fn bound(&self, part: Self::Part, eager: bool, workspace: &mut Self::Workspace) -> Step<Self::Part>;
     /// How far the part's parent was from proved.
     fn urgency(&self, part: &Self::Part) -> f64;
+    /// How close the network itself came to a counterexample in the part's parent; the larger, the closer.
+    fn promise(&self, part: &Self::Part) -> f64;
     /// The part's share of the whole input set.
     fn share(&self, part: &Self::Part) -> f64;
     /// Memory that one open part takes, in bytes.
@@ -78,7 +80,9 @@ pub enum End {
 /// Parts taken per round.
 const TASKS: usize = 16;
 /// Of these, the ones taken by urgency.
-const URGENT: usize = 4;
+const URGENT: usize = 2;
+/// And the ones taken by promise, searched eagerly.
+const PROMISING: usize = 2;
 /// Steps per task and round.
 const STEPS: usize = 48;
 /// Stuck parts kept; more than this and the search is hopeless.
@@ -156,17 +160,25 @@ fn limit(config: &Config, deadline: Option<Instant>, memory: u64) -> Option<Reas
     }
 }
 
-/// The parts of the next round: the least proved ones, then the newest.
-fn take<M: Method>(method: &M, open: &mut Vec<M::Part>) -> Vec<M::Part> {
+/// A part to search from in one round.
+struct Task<P> {
+    part: P,
+    eager: bool,
+}
+
+/// The parts of the next round: the least proved and the most promising ones, then the newest.
+fn take<M: Method>(method: &M, open: &mut Vec<M::Part>) -> Vec<Task<M::Part>> {
     let mut tasks = Vec::new();
     if open.len() > TASKS {
-        for _ in 0..URGENT {
-            let most = (0..open.len()).max_by(|&i, &j| method.urgency(&open[i]).total_cmp(&method.urgency(&open[j])).then(i.cmp(&j)));
-            tasks.push(open.remove(most.expect("the stack is not empty")));
+        for turn in 0..URGENT + PROMISING {
+            let eager = turn >= URGENT;
+            let value = |p: &M::Part| if eager { method.promise(p) } else { method.urgency(p) };
+            let most = (0..open.len()).max_by(|&i, &j| value(&open[i]).total_cmp(&value(&open[j])).then(i.cmp(&j)));
+            tasks.push(Task { part: open.remove(most.expect("the stack is not empty")), eager });
         }
     }
     let rest = open.len().saturating_sub(TASKS - tasks.len());
-    tasks.extend(open.drain(rest..));
+    tasks.extend(open.drain(rest..).map(|part| Task { part, eager: false }));
     tasks
 }
 
@@ -177,14 +189,14 @@ struct Workers<'m, M: Method> {
 
 impl<M: Method> Workers<'_, M> {
     /// Runs the tasks, in parallel where it pays; reports are in the order of the tasks.
-    fn run(&mut self, tasks: Vec<M::Part>, deadline: Option<Instant>, config: &Config) -> Vec<Report<M::Part>> {
+    fn run(&mut self, tasks: Vec<Task<M::Part>>, deadline: Option<Instant>, config: &Config) -> Vec<Report<M::Part>> {
         let stop = || config.stop.load(Ordering::Relaxed) || deadline.is_some_and(|d| Instant::now() >= d);
         if tasks.len() == 1 || self.idle.len() == 1 {
             let method = self.method;
             let workspace = &mut self.idle[0];
-            return tasks.into_iter().map(|part| work(method, part, workspace, &stop)).collect();
+            return tasks.into_iter().map(|task| work(method, task, workspace, &stop)).collect();
         }
-        let slots: Vec<_> = tasks.into_iter().map(|part| std::sync::Mutex::new((Some(part), None))).collect();
+        let slots: Vec<_> = tasks.into_iter().map(|task| std::sync::Mutex::new((Some(task), None))).collect();
         let next = AtomicUsize::new(0);
         let method = self.method;
         std::thread::scope(|scope| {
@@ -192,8 +204,8 @@ impl<M: Method> Workers<'_, M> {
                 let (slots, next, stop) = (&slots, &next, &stop);
                 scope.spawn(move || {
                     while let Some(slot) = slots.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        let part = slot.lock().expect("no task panics while holding it").0.take().expect("taken once");
-                        let report = work(method, part, workspace, stop);
+                        let task = slot.lock().expect("no task panics while holding it").0.take().expect("taken once");
+                        let report = work(method, task, workspace, stop);
                         slot.lock().expect("no task panics while holding it").1 = Some(report);
                     }
                 });
@@ -204,9 +216,9 @@ impl<M: Method> Workers<'_, M> {
 }
 
 /// Depth first from one part, a fixed number of steps.
-fn work<M: Method>(method: &M, part: M::Part, workspace: &mut M::Workspace, stop: &dyn Fn() -> bool) -> Report<M::Part> {
+fn work<M: Method>(method: &M, task: Task<M::Part>, workspace: &mut M::Workspace, stop: &dyn Fn() -> bool) -> Report<M::Part> {
     let mut report = Report {
-        open: vec![part],
+        open: vec![task.part],
         stuck: Vec::new(),
         witness: None,
         steps: 0,
@@ -218,7 +230,7 @@ fn work<M: Method>(method: &M, part: M::Part, workspace: &mut M::Workspace, stop
         let Some(part) = report.open.pop() else { break };
         let share = method.share(&part);
         report.steps += 1;
-        match method.bound(part, workspace) {
+        match method.bound(part, task.eager, workspace) {
             Step::Closed { margin } => {
                 report.proved += share;
                 report.margin = report.margin.min(margin);

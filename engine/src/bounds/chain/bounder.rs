@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::branch::{self, Choice};
+use super::branch::{self, Choice, Gaps};
 use super::layer::Reduced;
 use super::{Chain, Facts, Objectives, Phase};
 use crate::bounds::{Deployed, Game};
@@ -21,7 +21,12 @@ pub struct Bounder<F> {
     /// Below this many unstable neurons a neuron is split instead of an input.
     pub neuron_split_below: usize,
     first_transposed: Arc<Vec<F>>,
-    forward: Arc<Vec<Packed<F>>>,
+    /// Absolute part of the first layer's errors per neuron: constants, their share of the deployed error, underflow.
+    first_error: Vec<F>,
+    /// Absolute part of the errors of lines taken over a box: underflow.
+    lined_error: Vec<F>,
+    pub(super) forward: Arc<Vec<Packed<F>>>,
+    pub(super) backward: Arc<Vec<Packed<F>>>,
     offsets: Arc<Vec<usize>>,
 }
 
@@ -40,6 +45,8 @@ pub struct Part<F> {
     pub open: Vec<u32>,
     /// The parent's bound: the larger, the farther from proved.
     pub bound: f64,
+    /// The greatest (least negative) value of a disjunct that the network itself took at a point of the parent.
+    pub promise: f64,
     /// The part's share of the whole box.
     pub share: f64,
 }
@@ -55,6 +62,7 @@ impl<F: Kernel> Part<F> {
             facts: Arc::new(self.facts.widen()),
             open: self.open.clone(),
             bound: self.bound,
+            promise: self.promise,
             share: self.share,
         }
     }
@@ -81,6 +89,7 @@ pub enum Outcome<F> {
 #[derive(Clone, Debug, Default)]
 pub struct Workspace<F> {
     pub(super) layers: Vec<Reduced<F>>,
+    pub(super) gaps: Gaps<F>,
     pub(super) facts: Option<Facts<F>>,
     /// Hidden neurons whose hinge is fixed in this part.
     pub(super) fixed: Vec<bool>,
@@ -104,8 +113,22 @@ pub struct Workspace<F> {
     /// How much of each form's bound is allowance for rounding.
     pub(super) form_errors: Vec<f64>,
     pub(super) game: Game,
-    /// Points at which the relaxation is worst, one per open disjunct: candidates for counterexamples.
+    /// Facts of the disjunct played last: coefficients and constants.
+    pub(super) fact_rows: Vec<f64>,
+    pub(super) fact_constants: Vec<f64>,
+    /// Their weighted combination.
+    pub(super) combined: Vec<f64>,
+    /// The smallest box found that holds all counterexamples of open disjuncts.
+    pub(super) hull: Option<(Vec<f64>, Vec<f64>)>,
+    /// Points at which the relaxation of an open disjunct is worst and the network itself comes close: candidates.
     pub candidates: Vec<Vec<f64>>,
+    /// The point at which the worst disjunct's relaxation is worst, and the network's pre-activations there.
+    pub(super) worst_point: Vec<f64>,
+    pub(super) worst_disjunct: usize,
+    /// The greatest value of an open disjunct that the network itself took so far in the part.
+    pub(super) promise: f64,
+    pub(super) probe: Vec<F>,
+    pub(super) probe_values: Vec<F>,
     /// Unstable neurons of the last part.
     pub unstable: usize,
 }
@@ -126,27 +149,49 @@ impl<F: Kernel> Bounder<F> {
             offsets.push(offsets[offsets.len() - 1] + layer.neurons);
         }
         let forward: Vec<_> = chain.layers.iter().map(|l| Packed::new(l.below, l.neurons, |k, j| l.weights[j * l.below + k])).collect();
-        Bounder {
+        let backward: Vec<_> = chain.layers.iter().map(|l| Packed::new(l.neurons, l.below, |j, k| l.weights[j * l.below + k])).collect();
+        let mut bounder = Bounder {
+            first_error: Vec::new(),
+            lined_error: Vec::new(),
             chain: Arc::new(chain),
             objectives,
             deployed,
             neuron_split_below: 15,
             first_transposed: Arc::new(first_transposed),
             forward: Arc::new(forward),
+            backward: Arc::new(backward),
             offsets: Arc::new(offsets),
-        }
+        };
+        bounder.set_errors();
+        bounder
     }
 
     /// The same network with other objectives.
     pub fn with(&self, objectives: Objectives<F>, deployed: Deployed) -> Bounder<F> {
-        Bounder { objectives, deployed, ..self.clone() }
+        let mut bounder = Bounder { objectives, deployed, ..self.clone() };
+        bounder.set_errors();
+        bounder
+    }
+
+    fn set_errors(&mut self) {
+        let first = &self.chain.layers[0];
+        let underflow = F::TINY * (2 * self.chain.inputs + 4) as f64;
+        let relative = self.deployed.relative(first.terms);
+        let error = |j: usize| {
+            let size = first.bias_magnitude[j] + self.deployed.underflow(first.terms);
+            let own = if size < self.deployed.largest / 4.0 { relative * size } else { f64::INFINITY };
+            // Also the bias rounded to F.
+            F::from_f64_up((own + F::UNIT * first.bias[j].abs()) * 1.01 + first.bias_error[j] * 1.01 + underflow)
+        };
+        self.first_error = (0..first.neurons).map(error).collect();
+        self.lined_error = vec![F::from_f64_up(underflow); self.lined()];
     }
 
     /// The whole box with every disjunct open.
     pub fn root(&self, low: Vec<F>, high: Vec<F>) -> Part<F> {
         let open = (0..self.objectives.disjuncts.len() as u32).collect();
         let facts = Arc::new(Facts::nothing(&self.chain));
-        Part { low, high, phases: Vec::new(), facts, open, bound: f64::INFINITY, share: 1.0 }
+        Part { low, high, phases: Vec::new(), facts, open, bound: f64::INFINITY, promise: f64::NEG_INFINITY, share: 1.0 }
     }
 
     /// Where hidden layer `k` starts in [`Facts::low`], and where it ends.
@@ -159,8 +204,8 @@ impl<F: Kernel> Bounder<F> {
         self.offsets[self.offsets.len() - 1] - self.offsets.get(1).copied().unwrap_or(0)
     }
 
-    /// Bounds `part` and says what to do next.
-    pub fn bound(&self, part: &Part<F>, ws: &mut Workspace<F>) -> Outcome<F> {
+    /// Bounds `part` and says what to do next; if `eager`, also climbs towards a counterexample.
+    pub fn bound(&self, part: &Part<F>, eager: bool, ws: &mut Workspace<F>) -> Outcome<F> {
         self.load(part, ws);
         if !self.concretise(part, ws) || !self.refresh(ws) {
             return Outcome::Closed { margin: f64::INFINITY };
@@ -173,35 +218,14 @@ impl<F: Kernel> Bounder<F> {
         if self.rounding_decides(worst, ws) {
             return Outcome::Exhausted { bound: worst };
         }
+        let part = &self.clipped(part, ws);
+        if eager && ws.candidates.is_empty() {
+            self.climb(ws);
+        }
         match branch::choose(self, part, ws) {
             Some(choice) => Outcome::Split(Box::new(self.split(part, ws, open, worst, choice))),
             None => Outcome::Exhausted { bound: worst },
         }
-    }
-
-    /// True if the network at `point` comes within rounding of satisfying a disjunct.
-    pub fn is_candidate(&self, point: &[f64]) -> bool {
-        let x: Vec<F> = point.iter().map(|&x| F::from_f64(x)).collect();
-        let mut below = x.clone();
-        for (layer, packed) in self.chain.layers.iter().zip(self.forward.iter()) {
-            let mut values: Vec<F> = layer.bias.iter().map(|&b| F::from_f64(b)).collect();
-            packed.multiply_add(&below, &mut values, 1, false);
-            for (v, &s) in values.iter_mut().zip(&layer.slope) {
-                *v = if *v < F::ZERO { *v * s } else { *v };
-            }
-            below = values;
-        }
-        let near = |r: usize| {
-            let row = &self.objectives.rows[r];
-            let terms = row.outputs.iter().zip(&below).chain(row.inputs.iter().zip(&x));
-            let (mut value, mut size) = (row.constant, row.constant.abs());
-            for (c, y) in terms {
-                value += c.to_f64() * y.to_f64();
-                size += (c.to_f64() * y.to_f64()).abs();
-            }
-            value >= -1e3 * F::UNIT * size
-        };
-        self.objectives.disjuncts.iter().any(|rows| rows.iter().all(|&r| near(r)))
     }
 
     /// Roughly the memory of one open part, in bytes.
@@ -229,27 +253,26 @@ impl<F: Kernel> Bounder<F> {
         let hidden = facts.low.len();
         ws.value.resize(hidden.max(1), F::ZERO);
         ws.scale.resize(hidden.max(1), F::ZERO);
-        let relative = gamma::<F>(dims + 4) * 1.01 + 4.0 * F::UNIT;
+        // Room for the rounding of the ends themselves is in the last term; see `rows::meet_ends`.
+        let relative = gamma::<F>(dims + 4) * 1.01 + 6.0 * F::UNIT;
         if let Some(first) = self.chain.hidden().first() {
-            let n = first.neurons;
-            for negate in [false, true] {
-                rows::concretise(&self.first_transposed, n, &part.low, &part.high, negate, &mut ws.value, &mut ws.scale);
-                for j in 0..n {
-                    // The stored bias is rounded to F, the deployed network errs by its own share of the magnitude.
-                    let size = ws.scale[j].to_f64() + first.bias_magnitude[j];
-                    let deployed = self.deployed.error(first.terms, size);
-                    let error = (relative * ws.scale[j].to_f64() + deployed) * 1.001 + first.bias_error[j] + F::TINY * (dims + 2) as f64;
-                    meet(facts, j, negate, ws.value[j].to_f64(), error);
+            let deployed = self.deployed.relative(first.terms);
+            for lower in [false, true] {
+                rows::concretise(&self.first_transposed, first.neurons, &part.low, &part.high, lower, &mut ws.value, &mut ws.scale);
+                let ends = if lower { &mut facts.low } else { &mut facts.high };
+                let reach = F::from_f64_up(relative + deployed * 1.01);
+                let largest = ws.scale[..first.neurons].iter().fold(F::ZERO, |m, &x| m.max(x));
+                if largest.to_f64() < self.deployed.largest / 4.0 {
+                    rows::meet_ends(&mut ends[..first.neurons], &ws.value, &ws.scale, reach, &self.first_error, lower);
                 }
             }
         }
         let (n, first) = (self.lined(), hidden - self.lined());
-        let slack = (F::from_f64_up(relative), F::from_f64_up(F::TINY * (2 * dims + 4) as f64));
         for lower in [false, true] {
             let Facts { low, high, lower: below, upper: above } = &mut *facts;
             let (lines, ends) = if lower { (below, low) } else { (above, high) };
             rows::concretise(lines, n, &part.low, &part.high, lower, &mut ws.value, &mut ws.scale);
-            rows::meet_ends(&mut ends[first..], &ws.value, &ws.scale, slack.0, slack.1, lower);
+            rows::meet_ends(&mut ends[first..], &ws.value, &ws.scale, F::from_f64_up(relative), &self.lined_error, lower);
         }
         ws.fixed.clear();
         ws.fixed.resize(hidden, false);
@@ -264,10 +287,23 @@ impl<F: Kernel> Bounder<F> {
         facts.low.iter().zip(&facts.high).all(|(l, h)| l <= h)
     }
 
+    /// The part with its box shrunk to the hull of what the facts leave of it.
+    fn clipped(&self, part: &Part<F>, ws: &mut Workspace<F>) -> Part<F> {
+        let mut part = part.clone();
+        if let Some((low, high)) = &ws.hull {
+            for d in 0..low.len() {
+                part.low[d] = part.low[d].max(F::from_f64_down(low[d]));
+                part.high[d] = part.high[d].min(F::from_f64_up(high[d]));
+                (ws.low[d], ws.high[d]) = (part.low[d].to_f64(), part.high[d].to_f64());
+            }
+        }
+        part
+    }
+
     /// True if the allowance for rounding is a large part of the bound that is left: a wider type is the better split.
     fn rounding_decides(&self, worst: f64, ws: &Workspace<F>) -> bool {
         let error = ws.form_errors.iter().copied().fold(0.0, f64::max);
-        F::UNIT > f64::EPSILON && worst < 4.0 * error
+        F::UNIT > f64::EPSILON && worst < error
     }
 
     fn split(&self, part: &Part<F>, ws: &mut Workspace<F>, open: Vec<u32>, bound: f64, choice: Choice<F>) -> [Part<F>; 2] {
@@ -280,6 +316,7 @@ impl<F: Kernel> Bounder<F> {
                 facts: facts.clone(),
                 open: open.clone(),
                 bound,
+                promise: ws.promise,
                 share: 0.5 * part.share,
             };
             match choice {
@@ -289,7 +326,15 @@ impl<F: Kernel> Bounder<F> {
             }
             child
         };
-        [child(false), child(true)]
+        let children = [child(false), child(true)];
+        // The half that holds the most promising point is looked at first, which is last on the stack.
+        match choice {
+            Choice::Input { dimension, at } if ws.worst_point[dimension] < at.to_f64() => {
+                let [left, right] = children;
+                [right, left]
+            }
+            _ => children,
+        }
     }
 }
 
@@ -299,20 +344,4 @@ pub(super) enum Verdict {
     Closed(f64),
     /// Disjuncts still open, and the worst bound.
     Open(Vec<u32>, f64),
-}
-
-/// Intersects interval `j` with a computed end that may be wrong by `error`. NaN improves nothing.
-#[inline]
-fn meet<F: Kernel>(facts: &mut Facts<F>, j: usize, lower: bool, end: f64, error: f64) {
-    if lower {
-        let low = F::from_f64_down((end - error).next_down());
-        if low > facts.low[j] {
-            facts.low[j] = low;
-        }
-    } else {
-        let high = F::from_f64_up((end + error).next_up());
-        if high < facts.high[j] {
-            facts.high[j] = high;
-        }
-    }
 }

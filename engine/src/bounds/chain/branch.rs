@@ -4,7 +4,7 @@
 //! combination of objectives and the neurons' own lines telling how their intervals shrink.
 
 use super::bounder::{Bounder, Part, Workspace};
-use crate::kernels::Kernel;
+use crate::kernels::{Kernel, rows};
 
 /// A split of a part into two.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -25,88 +25,110 @@ pub enum Choice<F> {
     },
 }
 
-/// An unstable neuron as the score sees it.
-struct Gap {
-    layer: u32,
-    neuron: u32,
-    weight: f64,
-    low: f64,
-    high: f64,
-    kink: f64,
+/// The unstable neurons of a part as the scores see them, one array per quantity.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Gaps<F> {
+    layer: Vec<u32>,
+    neuron: Vec<u32>,
+    /// `|c_j|` times the bend of the hinge.
+    weight: Vec<F>,
+    low: Vec<F>,
+    high: Vec<F>,
+    /// Coefficients of the neurons' lines in one input.
+    lower: Vec<F>,
+    upper: Vec<F>,
+}
+
+impl<F: Kernel> Gaps<F> {
+    fn clear(&mut self) {
+        let Gaps { layer, neuron, weight, low, high, .. } = self;
+        layer.clear();
+        neuron.clear();
+        weight.clear();
+        low.clear();
+        high.clear();
+    }
 }
 
 /// The best split, or `None` if neither an input nor a neuron can be split.
-pub(super) fn choose<F: Kernel>(bounder: &Bounder<F>, part: &Part<F>, ws: &Workspace<F>) -> Option<Choice<F>> {
-    let gaps = gaps(bounder, ws);
-    if !gaps.is_empty() && gaps.len() <= bounder.neuron_split_below {
-        let score = |g: &Gap| g.weight.abs() * gap(g.weight, g.low, g.high) * g.kink;
-        let best = gaps.iter().max_by(|x, y| score(x).total_cmp(&score(y)))?;
-        return Some(Choice::Neuron { layer: best.layer, neuron: best.neuron });
-    }
-    let halves = |d: usize| {
+pub(super) fn choose<F: Kernel>(bounder: &Bounder<F>, part: &Part<F>, ws: &mut Workspace<F>) -> Option<Choice<F>> {
+    let mut gaps = std::mem::take(&mut ws.gaps);
+    find(bounder, ws, &mut gaps);
+    let choice = if !gaps.weight.is_empty() && gaps.weight.len() <= bounder.neuron_split_below {
+        neuron(&gaps)
+    } else {
+        input(bounder, part, ws, &mut gaps)
+    };
+    ws.gaps = gaps;
+    choice
+}
+
+/// The neuron whose relaxation leaves the most room, weighted.
+fn neuron<F: Kernel>(gaps: &Gaps<F>) -> Option<Choice<F>> {
+    let score = |i: usize| {
+        let (l, u) = (gaps.low[i].to_f64(), gaps.high[i].to_f64());
+        gaps.weight[i].to_f64() * -l * u / (u - l)
+    };
+    let best = (0..gaps.weight.len()).max_by(|&x, &y| score(x).total_cmp(&score(y)))?;
+    Some(Choice::Neuron { layer: gaps.layer[best], neuron: gaps.neuron[best] })
+}
+
+fn input<F: Kernel>(bounder: &Bounder<F>, part: &Part<F>, ws: &Workspace<F>, gaps: &mut Gaps<F>) -> Option<Choice<F>> {
+    let middle = |d: usize| {
         let at = F::from_f64(0.5 * part.low[d].to_f64() + 0.5 * part.high[d].to_f64());
         (part.low[d] < at && at < part.high[d]).then_some(at)
     };
-    let scores = scores(bounder, ws, &gaps);
-    let widest = |d: usize| ws.high[d] - ws.low[d];
-    let dimension = (0..part.low.len())
-        .filter(|&d| halves(d).is_some())
-        .max_by(|&x, &y| scores[x].total_cmp(&scores[y]).then(widest(x).total_cmp(&widest(y))))?;
-    Some(Choice::Input { dimension, at: halves(dimension)? })
+    let mut best: Option<(f64, f64, usize, F)> = None;
+    for d in 0..part.low.len() {
+        let Some(at) = middle(d) else { continue };
+        let width = ws.high[d] - ws.low[d];
+        let score = drop_of(bounder, ws, gaps, d, F::from_f64(0.5 * width));
+        if best.is_none_or(|b| (score, width) > (b.0, b.1)) {
+            best = Some((score, width, d, at));
+        }
+    }
+    best.map(|(_, _, dimension, at)| Choice::Input { dimension, at })
 }
 
 /// All unstable neurons with the mixture's coefficients.
-fn gaps<F: Kernel>(bounder: &Bounder<F>, ws: &Workspace<F>) -> Vec<Gap> {
+fn find<F: Kernel>(bounder: &Bounder<F>, ws: &Workspace<F>, gaps: &mut Gaps<F>) {
+    gaps.clear();
     let facts = ws.facts.as_ref().expect("loaded");
-    let mut found = Vec::with_capacity(ws.unstable);
     for (k, layer) in bounder.chain.hidden().iter().enumerate() {
         let start = bounder.span(k).start;
         let reduced = &ws.layers[k];
         let mixture = &ws.traces[k][bounder.objectives.rows.len() * reduced.width..];
-        for (&j, c) in reduced.live.iter().zip(mixture) {
-            let (low, high) = (facts.low[start + j as usize].to_f64(), facts.high[start + j as usize].to_f64());
-            let slope = layer.slope[j as usize].to_f64();
-            if low < 0.0 && high > 0.0 && slope < 1.0 {
-                found.push(Gap { layer: k as u32, neuron: j, weight: c.to_f64(), low, high, kink: 1.0 - slope });
+        for (&j, &c) in reduced.live.iter().zip(mixture) {
+            let (low, high) = (facts.low[start + j as usize], facts.high[start + j as usize]);
+            let slope = layer.slope[j as usize];
+            if low < F::ZERO && high > F::ZERO && slope < F::ONE {
+                gaps.layer.push(k as u32);
+                gaps.neuron.push(j);
+                gaps.weight.push(c.abs() * (F::ONE - slope));
+                gaps.low.push(low);
+                gaps.high.push(high);
             }
         }
     }
-    found
 }
 
-/// How far the relaxation of a unit hinge can be from it, on the side that a coefficient of this sign uses.
-#[inline]
-fn gap(weight: f64, low: f64, high: f64) -> f64 {
-    if low >= 0.0 || high <= 0.0 {
-        0.0
-    } else if weight > 0.0 {
-        -low * high / (high - low)
-    } else {
-        high.min(-low)
-    }
-}
-
-fn scores<F: Kernel>(bounder: &Bounder<F>, ws: &Workspace<F>, gaps: &[Gap]) -> Vec<f64> {
+/// The drop of the weighted gaps, summed over both halves of input `d`.
+fn drop_of<F: Kernel>(bounder: &Bounder<F>, ws: &Workspace<F>, gaps: &mut Gaps<F>, d: usize, half: F) -> f64 {
     let facts = ws.facts.as_ref().expect("loaded");
     let (n, dims) = (bounder.lined(), bounder.chain.inputs);
     let first = facts.low.len() - n;
-    let half: Vec<f64> = ws.low.iter().zip(&ws.high).map(|(l, h)| 0.5 * (h - l)).collect();
-    let mut scores = vec![0.0; dims];
-    for g in gaps {
-        let j = bounder.span(g.layer as usize).start + g.neuron as usize;
-        let before = 2.0 * gap(g.weight, g.low, g.high);
-        for d in 0..dims {
-            let (lower, upper) = if g.layer == 0 {
-                let w = bounder.chain.layers[0].weights[j * dims + d].to_f64();
-                (w, w)
-            } else {
-                (facts.lower[d * n + j - first].to_f64(), facts.upper[d * n + j - first].to_f64())
-            };
-            let (rise, fall) = (lower * half[d], upper * half[d]);
-            let left = gap(g.weight, g.low + (-rise).max(0.0), g.high - fall.max(0.0));
-            let right = gap(g.weight, g.low + rise.max(0.0), g.high - (-fall).max(0.0));
-            scores[d] += g.weight.abs() * g.kink * (before - left - right);
-        }
+    gaps.lower.clear();
+    gaps.upper.clear();
+    for (&k, &j) in gaps.layer.iter().zip(&gaps.neuron) {
+        let (lower, upper) = if k == 0 {
+            let w = bounder.chain.layers[0].weights[j as usize * dims + d];
+            (w, w)
+        } else {
+            let at = d * n + bounder.span(k as usize).start + j as usize - first;
+            (facts.lower[at], facts.upper[at])
+        };
+        gaps.lower.push(lower);
+        gaps.upper.push(upper);
     }
-    scores
+    rows::gap_drop(&gaps.weight, &gaps.low, &gaps.high, &gaps.lower, &gaps.upper, half).to_f64()
 }

@@ -11,6 +11,9 @@ use crate::numerics::rounding::gamma;
 pub struct Reduced<F> {
     /// Live neurons, ascending.
     pub live: Vec<u32>,
+    covered: Vec<bool>,
+    /// The live set below has changed since the weights were gathered.
+    pub(super) stale: bool,
     /// `live.len()` rounded up to whole vectors.
     pub width: usize,
     /// Weights of the live neurons on the live values below: `live.len()` rows of the lower layer's `width`.
@@ -43,31 +46,52 @@ impl<F: Kernel> Reduced<F> {
         }
     }
 
-    /// Picks the neurons that may be non-zero on `[low, high]` and gathers their weights on the live values below.
+    /// Picks the neurons that may be non-zero where upper ends are `high`, and gathers their weights on the live values
+    /// below. What was gathered for another part is kept where it covers this one without much waste: a dead neuron
+    /// among the live ones costs time only. Returns true if the live set changed.
     #[allow(clippy::too_many_arguments)] // three layers meet here
-    pub fn gather(&mut self, layer: &Layer<F>, high: &[F], fixed: &[bool], below: &[u32], below_width: usize, below_value: &[F]) {
-        self.live.clear();
-        for j in 0..layer.neurons {
-            // A dead ReLU contributes nothing, whatever reads it; a fixed one is a fact whose line must stay fresh.
-            if !(high[j] <= F::ZERO && layer.slope[j] == F::ZERO) || fixed[j] {
-                self.live.push(j as u32);
+    pub fn gather(&mut self, layer: &Layer<F>, high: &[F], fixed: &[bool], below: &[u32], below_width: usize, below_value: &[F]) -> bool {
+        // A dead ReLU contributes nothing, whatever reads it; a fixed one is a fact whose line must stay fresh.
+        let alive = |j: usize| !(high[j] <= F::ZERO && layer.slope[j] == F::ZERO) || fixed[j];
+        let count = (0..layer.neurons).filter(|&j| alive(j)).count();
+        self.covered.resize(layer.neurons, false);
+        let kept = self.live.len() <= count + count / 4 && (0..layer.neurons).all(|j| self.covered[j] || !alive(j));
+        if !kept {
+            self.live.clear();
+            for j in 0..layer.neurons {
+                self.covered[j] = alive(j);
+                if self.covered[j] {
+                    self.live.push(j as u32);
+                }
             }
+            self.width = padded(self.live.len());
         }
-        self.width = padded(self.live.len());
+        if !kept || std::mem::take(&mut self.stale) {
+            self.stale = false;
+            self.copy_weights(layer, below, below_width);
+        }
+        self.magnitudes(layer, below_width, below_value);
+        !kept
+    }
+
+    fn copy_weights(&mut self, layer: &Layer<F>, below: &[u32], below_width: usize) {
         self.weights.grow(self.live.len() * below_width);
-        for (r, &j) in self.live.iter().enumerate() {
+        for (&j, target) in self.live.iter().zip(self.weights.chunks_exact_mut(below_width.max(1))) {
             let source = &layer.weights[j as usize * layer.below..(j as usize + 1) * layer.below];
-            let target = &mut self.weights[r * below_width..(r + 1) * below_width];
             for (t, &i) in target.iter_mut().zip(below) {
                 *t = source[i as usize];
             }
             target[below.len()..].fill(F::ZERO);
         }
-        self.magnitude.reset(self.width);
+    }
+
+    fn magnitudes(&mut self, layer: &Layer<F>, below_width: usize, below_value: &[F]) {
+        self.magnitude.grow(self.width);
         rows::absolute_products(&self.weights, below_width, below_value, &mut self.magnitude[..self.live.len()]);
         let inflate = SECOND_ORDER + gamma::<F>(below_width / LANES + 6);
         for (m, &j) in self.magnitude.iter_mut().zip(&self.live) {
-            *m = F::from_f64_up((m.to_f64() + layer.bias_magnitude[j as usize]) * inflate + F::TINY * below_width as f64);
+            // The slack is far more than the rounding of these three operations.
+            *m = F::from_f64((m.to_f64() + layer.bias_magnitude[j as usize]) * inflate + F::TINY * below_width as f64);
         }
     }
 
@@ -79,32 +103,40 @@ impl<F: Kernel> Reduced<F> {
     /// [`rows::relax_rows`], over `depth` layers); the product with `W` errs by `gamma_n sum_j |W_ij| |h_j|`; the stored constant is
     /// rounded to `F`; and the deployed network errs by its own share of the magnitude.
     pub fn relax(&mut self, layer: &Layer<F>, low: &[F], high: &[F], below_magnitude: f64, deployed: Deployed, depth: usize) {
-        for array in [&mut self.upper_slope, &mut self.lower_slope, &mut self.upper_constant, &mut self.lower_constant] {
-            array.reset(self.width);
+        let Reduced { upper_slope, lower_slope, upper_constant, lower_constant, error, value, .. } = self;
+        for array in [&mut *upper_slope, lower_slope, upper_constant, lower_constant, error, value] {
+            array.grow(self.width);
+            array[self.live.len()..].fill(F::ZERO);
         }
-        self.error.reset(self.width);
-        self.value.reset(self.width);
         let product = gamma::<F>(self.live.len() + 2);
         let roundings = (self.width.min(rows::BLOCK) / LANES + depth + self.width / rows::BLOCK + 12) as f64;
+        let (relative, underflow) = (deployed.relative(layer.terms), deployed.underflow(layer.terms));
         for (r, &j) in self.live.iter().enumerate() {
             let j = j as usize;
             let (l, u, s) = (low[j].to_f64(), high[j].to_f64(), layer.slope[j].to_f64());
+            if u <= 0.0 && s == 0.0 {
+                // Zero whatever is passed: no line, no error, no value.
+                for array in [&mut *upper_slope, lower_slope, upper_constant, lower_constant, error, value] {
+                    array[r] = F::ZERO;
+                }
+                continue;
+            }
             let (upper, offset, lower) = hinge_lines::<F>(l, u, s);
-            let bias = layer.bias[j];
-            self.upper_slope[r] = upper;
-            self.lower_slope[r] = lower;
-            self.upper_constant[r] = F::from_f64_up((upper.to_f64() * bias + offset).next_up().next_up());
-            self.lower_constant[r] = F::from_f64(lower.to_f64() * bias);
+            let (bias, magnitude) = (layer.bias[j], self.magnitude[r].to_f64());
+            upper_slope[r] = upper;
+            lower_slope[r] = lower;
+            // Rounded to nearest, as the products are: part of `roundings`.
+            upper_constant[r] = F::from_f64(upper.to_f64() * bias + offset);
+            lower_constant[r] = F::from_f64(lower.to_f64() * bias);
             let size = l.abs().max(u.abs());
             let constants = bias.abs() + offset;
-            let error = F::UNIT * (2.0 * size + roundings * constants)
-                + layer.bias_error[j]
-                + product * self.magnitude[r].to_f64()
-                + deployed.error(layer.terms, self.magnitude[r].to_f64());
-            self.error[r] = F::from_f64_up(error * SECOND_ORDER + F::TINY);
-            let value = if l >= 0.0 { size } else { u.max((s * l).abs()) };
-            let value = if layer.joined[j] { value.max(self.magnitude[r].to_f64()) } else { value };
-            self.value[r] = F::from_f64_up(value.next_up());
+            let deployed_error = if magnitude + underflow < deployed.largest { relative * (magnitude + underflow) } else { f64::INFINITY };
+            let wrong = F::UNIT * (2.0 * size + roundings * constants) + layer.bias_error[j] + product * magnitude + deployed_error;
+            // The slack covers rounding to F here.
+            error[r] = F::from_f64(wrong * SECOND_ORDER + F::TINY);
+            let reach = if l >= 0.0 { size } else { u.max((s * l).abs()) };
+            let reach = if layer.joined[j] { reach.max(magnitude) } else { reach };
+            value[r] = F::from_f64_up(reach.next_up());
         }
         self.underflow = F::TINY * (4.0 * self.width as f64 + 2.0 * self.live.len() as f64 * (1.0 + below_magnitude));
     }

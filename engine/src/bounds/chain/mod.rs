@@ -5,6 +5,7 @@
 
 mod bounder;
 mod branch;
+mod climb;
 mod compile;
 mod facts;
 mod layer;

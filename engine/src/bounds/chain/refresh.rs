@@ -14,7 +14,9 @@ impl<F: Kernel> Bounder<F> {
     pub(super) fn refresh(&self, ws: &mut Workspace<F>) -> bool {
         ws.unstable = 0;
         for k in 0..self.chain.hidden().len() {
-            self.gather(k, ws);
+            if self.gather(k, ws) {
+                ws.layers[k + 1].stale = true;
+            }
             if k > 0 {
                 self.refresh_layer(k, ws);
             }
@@ -37,7 +39,7 @@ impl<F: Kernel> Bounder<F> {
         true
     }
 
-    fn gather(&self, k: usize, ws: &mut Workspace<F>) {
+    fn gather(&self, k: usize, ws: &mut Workspace<F>) -> bool {
         let span = self.span(k);
         let facts = ws.facts.as_ref().expect("loaded");
         let (lower, upper) = ws.layers.split_at_mut(k);
@@ -67,7 +69,8 @@ impl<F: Kernel> Bounder<F> {
         let count = 2 * picked.len();
         let width = ws.layers[k - 1].width;
         ws.rows.grow(count * width);
-        (ws.constants, ws.errors) = (vec![0.0; count], vec![0.0; count]);
+        reset(&mut ws.constants, count);
+        reset(&mut ws.errors, count);
         for (at, &r) in picked.iter().enumerate() {
             let j = ws.layers[k].live[r] as usize;
             let source = &ws.layers[k].weights[r * width..(r + 1) * width];
@@ -157,7 +160,7 @@ impl<F: Kernel> Bounder<F> {
         match lower.last() {
             Some(below) => upper[0].gather(output, &above, &none, &below.live, below.width, &below.value),
             None => upper[0].gather(output, &above, &none, &ws.input_live, width, &ws.input_value),
-        }
+        };
         let reduced = &mut upper[0];
         let values: Vec<F> = reduced.magnitude[..output.neurons].iter().map(|m| m.next_up()).collect();
         let lows: Vec<F> = values.iter().map(|&m| -m).collect();
@@ -165,7 +168,8 @@ impl<F: Kernel> Bounder<F> {
         reduced.relax(output, &lows, &values, below, self.deployed, self.chain.layers.len());
         let total: f64 = values.iter().map(|v| v.to_f64()).sum::<f64>() * ERROR_SLACK;
         ws.rows.reset(count * reduced.width);
-        (ws.constants, ws.errors) = (vec![0.0; count], vec![0.0; count]);
+        reset(&mut ws.constants, count);
+        reset(&mut ws.errors, count);
         for (r, row) in rows.iter().enumerate() {
             if !row.outputs.is_empty() {
                 ws.rows[r * reduced.width..][..output.neurons].copy_from_slice(&row.outputs);
@@ -209,6 +213,9 @@ impl<F: Kernel> Bounder<F> {
         let (mut worst, mut margin) = (f64::NEG_INFINITY, f64::INFINITY);
         ws.candidates.clear();
         let facts = self.phase_facts(part, ws);
+        let dims = self.chain.inputs;
+        ws.hull = None;
+        ws.promise = f64::NEG_INFINITY;
         for &d in &part.open {
             let rows = &self.objectives.disjuncts[d as usize];
             let closed = rows.iter().any(|&r| excludes(ws.form_bounds[r], self.objectives.rows[r].strict));
@@ -222,11 +229,18 @@ impl<F: Kernel> Bounder<F> {
                 margin = margin.min(-bound);
                 continue;
             }
+            if !ws.clip(dims) {
+                margin = margin.min(0.0);
+                continue;
+            }
             if bound > worst || open.is_empty() {
                 worst = bound;
+                ws.worst_disjunct = d as usize;
+                ws.worst_point.clear();
+                ws.worst_point.extend_from_slice(&ws.game.point);
                 self.mix(rows, ws);
             }
-            ws.candidates.push(ws.game.point.clone());
+            self.probe_game(rows, ws);
             open.push(d);
         }
         if open.is_empty() { Verdict::Closed(margin) } else { Verdict::Open(open, worst) }
@@ -256,33 +270,49 @@ impl<F: Kernel> Bounder<F> {
         part.phases.iter().map(fact).filter(|(v, k)| k.is_finite() && v.iter().all(|x| x.is_finite())).collect()
     }
 
+    /// Makes the relaxation's worst point a candidate where the network itself comes within rounding of the disjunct.
+    fn probe_game(&self, rows: &[usize], ws: &mut Workspace<F>) {
+        let point = std::mem::take(&mut ws.game.point);
+        self.probe(&point, ws);
+        let (value, slack) = self.violation(rows, &point, ws);
+        ws.promise = ws.promise.max(value);
+        if value >= -slack {
+            ws.candidates.push(point.clone());
+        }
+        ws.game.point = point;
+    }
+
     /// The rigorous bound of the best combination of a disjunct's objectives with cuts and phases.
     fn play(&self, rows: &[usize], facts: &[(Vec<f64>, f64)], ws: &mut Workspace<F>) -> f64 {
         let dims = self.chain.inputs;
-        let (mut a, mut k) = (Vec::new(), Vec::new());
+        let Workspace { fact_rows: a, fact_constants: k, forms, form_constants, game, low, high, combined, .. } = ws;
+        a.clear();
+        k.clear();
         for &r in rows.iter().chain(&self.objectives.cuts) {
-            a.extend_from_slice(&ws.forms[r * dims..(r + 1) * dims]);
-            k.push(ws.form_constants[r]);
+            a.extend_from_slice(&forms[r * dims..(r + 1) * dims]);
+            k.push(form_constants[r]);
         }
         for (v, c) in facts {
             a.extend_from_slice(v);
             k.push(*c);
         }
-        if !a.iter().chain(&k).all(|x| x.is_finite()) {
+        if !a.iter().chain(k.iter()).all(|x| x.is_finite()) {
+            a.clear();
+            k.clear();
             return f64::INFINITY;
         }
-        ws.game.solve(&a, &k, &ws.low, &ws.high);
-        combination_bound(&a, &k, &ws.game.theta, &ws.low, &ws.high)
+        game.solve(a, k, low, high);
+        game.bound = combine(a, k, &game.theta, low, high, combined);
+        game.bound
     }
 
-    /// Leaves in row 0 of every trace the weighted coefficients of the disjunct that was played last.
+    /// Appends to every trace the weighted coefficients of the disjunct that was played last.
     fn mix(&self, rows: &[usize], ws: &mut Workspace<F>) {
         let count = self.objectives.rows.len();
         for trace in &mut ws.traces {
             let width = trace.len() / count.max(1);
             let mut mixed = vec![F::ZERO; width];
             for (&r, &theta) in rows.iter().zip(&ws.game.theta) {
-                // Row `count` onwards is the mixture; the rows themselves stay.
                 for (m, &c) in mixed.iter_mut().zip(&trace[r * width..(r + 1) * width]) {
                     *m += F::from_f64(theta) * c;
                 }
@@ -291,6 +321,11 @@ impl<F: Kernel> Bounder<F> {
             trace.extend_from_slice(&mixed);
         }
     }
+}
+
+fn reset(values: &mut Vec<f64>, len: usize) {
+    values.clear();
+    values.resize(len, 0.0);
 }
 
 /// True if a bound excludes a counterexample that needs the function to be nonnegative (positive if `strict`).
@@ -311,17 +346,20 @@ fn form_bound(v: impl Iterator<Item = f64>, constant: f64, low: &[f64], high: &[
     (sum + error).next_up()
 }
 
-/// At least `max_x sum theta_i (a_i . x + k_i)` over the box; infinite where numbers end.
-fn combination_bound(a: &[f64], k: &[f64], theta: &[f64], low: &[f64], high: &[f64]) -> f64 {
+/// At least `max_x sum theta_i (a_i . x + k_i)` over the box, infinite where numbers end; leaves the combined
+/// coefficients in `combined`, for which the bound also holds.
+fn combine(a: &[f64], k: &[f64], theta: &[f64], low: &[f64], high: &[f64], combined: &mut Vec<f64>) -> f64 {
     let dims = low.len();
     let (mut sum, mut error) = (0.0, 0.0);
     let roundings = f64::EPSILON * (theta.len() + dims + 4) as f64;
+    combined.clear();
     for d in 0..dims {
         let size = low[d].abs().max(high[d].abs());
         let v: f64 = theta.iter().enumerate().map(|(i, t)| t * a[i * dims + d]).sum();
         let absolute: f64 = theta.iter().enumerate().map(|(i, t)| t * a[i * dims + d].abs()).sum();
         sum += (v * low[d]).max(v * high[d]);
         error += roundings * absolute * size + f64::MIN_POSITIVE * size.max(1.0);
+        combined.push(v);
     }
     for (t, k) in theta.iter().zip(k) {
         sum += t * k;
@@ -329,4 +367,47 @@ fn combination_bound(a: &[f64], k: &[f64], theta: &[f64], low: &[f64], high: &[f
     }
     let bound = (sum + error * (1.0 + roundings) + roundings * sum.abs()).next_up();
     if bound.is_nan() { f64::INFINITY } else { bound }
+}
+
+impl<F: Kernel> Workspace<F> {
+    /// Shrinks the box to what the facts of the disjunct played last leave of it (relaxed clipping: Zhang et al., NeurIPS
+    /// 2025), and takes it into the hull over all open disjuncts: a fact about one disjunct binds only its
+    /// counterexamples. False if nothing is left.
+    ///
+    /// From `v . x + k >= 0` and `total >= max v . x + k` over the box: `x_d >= high_d - total / v_d` for `v_d > 0`.
+    fn clip(&mut self, dims: usize) -> bool {
+        let (mut low, mut high) = (self.low.clone(), self.high.clone());
+        let mut shrink = |v: &[f64], total: f64| {
+            for d in 0..dims {
+                let reach = (total.max(0.0) / v[d].abs()).next_up();
+                if !(reach < high[d] - low[d]) {
+                    continue;
+                }
+                // `total` was taken over the whole box, so its ends are the ones to measure from.
+                if v[d] > 0.0 {
+                    low[d] = low[d].max((self.high[d] - reach).next_down());
+                } else {
+                    high[d] = high[d].min((self.low[d] + reach).next_up());
+                }
+            }
+        };
+        for (i, &k) in self.fact_constants.iter().enumerate() {
+            let v = &self.fact_rows[i * dims..(i + 1) * dims];
+            shrink(v, form_bound(v.iter().copied(), k, &self.low, &self.high));
+        }
+        if !self.fact_constants.is_empty() {
+            shrink(&self.combined, self.game.bound);
+        }
+        if low.iter().zip(&high).any(|(l, h)| l > h) {
+            return false;
+        }
+        match &mut self.hull {
+            None => self.hull = Some((low, high)),
+            Some((hull_low, hull_high)) => {
+                hull_low.iter_mut().zip(&low).for_each(|(h, &l)| *h = h.min(l));
+                hull_high.iter_mut().zip(&high).for_each(|(h, &x)| *h = h.max(x));
+            }
+        }
+        true
+    }
 }
