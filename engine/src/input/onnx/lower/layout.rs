@@ -233,8 +233,11 @@ pub(super) fn pad(cx: &mut Lowering, call: &Call) -> Result<Vec<Value>, String> 
 /// Where each index of a padded axis comes from; negative pads cut.
 fn padded(size: usize, before: i64, after: i64, mode: &str) -> Result<Vec<Option<usize>>, String> {
     let size = size as i64;
-    let total = size.checked_add(before).and_then(|s| s.checked_add(after)).filter(|s| (0..1 << 28).contains(s));
-    let total = total.ok_or_else(|| format!("pads {before} and {after} of {size} elements"))?;
+    let sane = |p: i64| p.unsigned_abs() < 1 << 28;
+    let total = if sane(before) && sane(after) { size + before + after } else { -1 };
+    if !(0..1 << 28).contains(&total) {
+        return Err(format!("pads {before} and {after} of {size} elements"));
+    }
     let inside = |i: i64| (0..size).contains(&i).then_some(i as usize);
     (0..total)
         .map(|j| match mode {

@@ -34,65 +34,68 @@ pub(super) enum Value {
 /// The shape rule and meaning of one operator; makes the node's outputs.
 type Rule = fn(&mut Lowering, &Call) -> Result<Vec<Value>, String>;
 
-/// Every operator that can be read, by name.
-const OPERATORS: &[(&str, Rule)] = &[
-    ("Abs", functions::abs),
-    ("Add", elementwise::add),
-    ("AveragePool", windows::average_pool),
-    ("BatchNormalization", normal::batch_normalization),
-    ("Cast", constants::cast),
-    ("Clip", functions::clip),
-    ("Concat", layout::concat),
-    ("Constant", constants::constant),
-    ("ConstantOfShape", constants::constant_of_shape),
-    ("Conv", windows::conv),
-    ("ConvTranspose", windows::conv_transpose),
-    ("Cos", functions::cos),
-    ("Div", elementwise::div),
-    ("Dropout", reshape::dropout),
-    ("Equal", constants::equal),
-    ("Exp", functions::exp),
-    ("Expand", layout::expand),
-    ("Flatten", reshape::flatten),
-    ("Floor", functions::floor),
-    ("Gather", layout::gather),
-    ("Gemm", linear::gemm),
-    ("GlobalAveragePool", windows::global_average_pool),
-    ("HardSigmoid", functions::hard_sigmoid),
-    ("Identity", reshape::identity),
-    ("LeakyRelu", functions::leaky_relu),
-    ("MatMul", linear::matmul),
-    ("Max", functions::max),
-    ("MaxPool", windows::max_pool),
-    ("Min", functions::min),
-    ("Mul", elementwise::mul),
-    ("Neg", elementwise::neg),
-    ("Pad", layout::pad),
-    ("Pow", functions::pow),
-    ("Reciprocal", functions::reciprocal),
-    ("ReduceMax", functions::reduce_max),
-    ("ReduceMean", normal::reduce_mean),
-    ("ReduceMin", functions::reduce_min),
-    ("ReduceSum", normal::reduce_sum),
-    ("Relu", functions::relu),
-    ("Reshape", reshape::reshape),
-    ("Resize", layout::resize),
-    ("Shape", constants::shape),
-    ("Sigmoid", functions::sigmoid),
-    ("Sign", functions::sign),
-    ("Sin", functions::sin),
-    ("Slice", layout::slice),
-    ("Softmax", functions::softmax),
-    ("Softplus", functions::softplus),
-    ("Split", layout::split),
-    ("Squeeze", reshape::squeeze),
-    ("Sub", elementwise::sub),
-    ("Sum", elementwise::sum_of_all),
-    ("Tanh", functions::tanh),
-    ("Transpose", layout::transpose),
-    ("Unsqueeze", reshape::unsqueeze),
-    ("Upsample", layout::upsample),
-    ("Where", layout::select),
+/// No limit on the number of inputs.
+const MANY: usize = usize::MAX;
+
+/// Every operator that can be read: its name, most inputs, and rule.
+const OPERATORS: &[(&str, usize, Rule)] = &[
+    ("Abs", 1, functions::abs),
+    ("Add", 2, elementwise::add),
+    ("AveragePool", 1, windows::average_pool),
+    ("BatchNormalization", 5, normal::batch_normalization),
+    ("Cast", 1, constants::cast),
+    ("Clip", 3, functions::clip),
+    ("Concat", MANY, layout::concat),
+    ("Constant", 0, constants::constant),
+    ("ConstantOfShape", 1, constants::constant_of_shape),
+    ("Conv", 3, windows::conv),
+    ("ConvTranspose", 3, windows::conv_transpose),
+    ("Cos", 1, functions::cos),
+    ("Div", 2, elementwise::div),
+    ("Dropout", 3, reshape::dropout),
+    ("Equal", 2, constants::equal),
+    ("Exp", 1, functions::exp),
+    ("Expand", 2, layout::expand),
+    ("Flatten", 1, reshape::flatten),
+    ("Floor", 1, functions::floor),
+    ("Gather", 2, layout::gather),
+    ("Gemm", 3, linear::gemm),
+    ("GlobalAveragePool", 1, windows::global_average_pool),
+    ("HardSigmoid", 1, functions::hard_sigmoid),
+    ("Identity", 1, reshape::identity),
+    ("LeakyRelu", 1, functions::leaky_relu),
+    ("MatMul", 2, linear::matmul),
+    ("Max", MANY, functions::max),
+    ("MaxPool", 1, windows::max_pool),
+    ("Min", MANY, functions::min),
+    ("Mul", 2, elementwise::mul),
+    ("Neg", 1, elementwise::neg),
+    ("Pad", 4, layout::pad),
+    ("Pow", 2, functions::pow),
+    ("Reciprocal", 1, functions::reciprocal),
+    ("ReduceMax", 2, functions::reduce_max),
+    ("ReduceMean", 2, normal::reduce_mean),
+    ("ReduceMin", 2, functions::reduce_min),
+    ("ReduceSum", 2, normal::reduce_sum),
+    ("Relu", 1, functions::relu),
+    ("Reshape", 2, reshape::reshape),
+    ("Resize", 4, layout::resize),
+    ("Shape", 1, constants::shape),
+    ("Sigmoid", 1, functions::sigmoid),
+    ("Sign", 1, functions::sign),
+    ("Sin", 1, functions::sin),
+    ("Slice", 5, layout::slice),
+    ("Softmax", 1, functions::softmax),
+    ("Softplus", 1, functions::softplus),
+    ("Split", 2, layout::split),
+    ("Squeeze", 2, reshape::squeeze),
+    ("Sub", 2, elementwise::sub),
+    ("Sum", MANY, elementwise::sum_of_all),
+    ("Tanh", 1, functions::tanh),
+    ("Transpose", 1, layout::transpose),
+    ("Unsqueeze", 2, reshape::unsqueeze),
+    ("Upsample", 2, layout::upsample),
+    ("Where", 3, layout::select),
 ];
 
 /// Names of the ONNX operators that can be read, in alphabetical order.
@@ -100,7 +103,7 @@ pub fn supported_operators() -> impl Iterator<Item = &'static str> {
     OPERATORS.iter().map(|o| o.0)
 }
 
-fn rule(node: &NodeProto) -> Option<&'static (&'static str, Rule)> {
+fn rule(node: &NodeProto) -> Option<&'static (&'static str, usize, Rule)> {
     let standard = matches!(node.domain(), "" | "ai.onnx");
     OPERATORS.iter().find(|o| standard && o.0 == node.op_type())
 }
@@ -143,7 +146,10 @@ pub(super) fn lower(model: &Model) -> Result<Graph, InputError> {
 
 impl<'m> Lowering<'m> {
     fn lower_node(&mut self, node: &'m NodeProto) -> Result<(), String> {
-        let (operator, rule) = rule(node).ok_or("unsupported operator")?;
+        let (operator, most, rule) = rule(node).ok_or("unsupported operator")?;
+        if node.input.len() > *most {
+            return Err(format!("{} inputs, expected at most {most}", node.input.len()));
+        }
         let mut inputs = Vec::new();
         for name in &node.input {
             inputs.push(match self.values.get(name.as_str()) {

@@ -32,7 +32,6 @@ pub(super) fn unary(step: &Step) -> Result<Array, String> {
 
 fn function(step: &Step) -> Result<Box<dyn Fn(f64) -> f64>, String> {
     let end = |name: &str, k: usize, default: f64| step.maybe(k).map_or(step.float(name, default), |a| a.at(0));
-    let (low, high) = (end("min", 1, f64::NEG_INFINITY), end("max", 2, f64::INFINITY));
     let leak = step.float("alpha", 0.01f32 as f64);
     let (alpha, beta) = (step.float("alpha", 0.2f32 as f64), step.float("beta", 0.5));
     Ok(match step.node.op_type() {
@@ -43,7 +42,10 @@ fn function(step: &Step) -> Result<Box<dyn Fn(f64) -> f64>, String> {
         "Sigmoid" => Box::new(|v| 1.0 / (1.0 + (-v).exp())),
         "HardSigmoid" => Box::new(move |v| (alpha * v + beta).clamp(0.0, 1.0)),
         "Tanh" => Box::new(f64::tanh),
-        "Clip" => Box::new(move |v| v.max(low).min(high)),
+        "Clip" => {
+            let (low, high) = (end("min", 1, f64::NEG_INFINITY), end("max", 2, f64::INFINITY));
+            Box::new(move |v| v.max(low).min(high))
+        }
         "Exp" => Box::new(f64::exp),
         "Softplus" => Box::new(|v| (v.exp() + 1.0).ln()),
         "Floor" => Box::new(f64::floor),

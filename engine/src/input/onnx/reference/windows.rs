@@ -139,14 +139,17 @@ pub(super) fn pool(step: &Step) -> Result<Array, String> {
     let input = two(&x.shape[2..], 1)?;
     let global = step.node.op_type() == "GlobalAveragePool";
     let kernel = if global { x.shape[2..].to_vec() } else { sizes(step.ints("kernel_shape").unwrap_or_default()) };
-    let slide = Slide::new(step, input, &kernel)?;
-    let [height, width] = slide.outputs(input, step.int("ceil_mode", 0) == 1);
+    let slide = match global {
+        true => Slide { kernel: input, strides: [1, 1], dilations: [1, 1], begin: [0, 0], end: [0, 0] },
+        false => Slide::new(step, input, &kernel)?,
+    };
+    let [height, width] = slide.outputs(input, !global && step.int("ceil_mode", 0) == 1);
     let mut result = Vec::new();
     for plane in 0..x.shape[0] * x.shape[1] {
         for o in 0..height * width {
             let mut found = Vec::new();
             slide.under(input, o / width, o % width, |_, p| found.push(x.at(plane * input[0] * input[1] + p)));
-            let count = if step.int("count_include_pad", 0) == 1 { slide.kernel[0] * slide.kernel[1] } else { found.len() };
+            let count = if !global && step.int("count_include_pad", 0) == 1 { slide.kernel[0] * slide.kernel[1] } else { found.len() };
             result.push(match step.node.op_type() {
                 "MaxPool" => found.into_iter().fold(f64::NEG_INFINITY, f64::max),
                 _ => found.iter().sum::<f64>() / count as f64,

@@ -1,1 +1,0 @@
-//! Small models built with the messages themselves.
