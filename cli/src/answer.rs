@@ -132,6 +132,7 @@ pub fn words_of(reason: &Reason) -> String {
     match reason {
         Reason::Timeout => "the time limit was reached".into(),
         Reason::Memory => "the memory limit was reached (--max-memory)".into(),
+        Reason::NotFound => "no counterexample was found".into(),
         Reason::Stopped => "stopped by the user".into(),
         Reason::Precision(what) => format!("precision: {what}"),
         Reason::Unsupported(what) => format!("unsupported: {what}"),

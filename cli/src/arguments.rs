@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::{bench, digits, eval, supports, verify};
+use crate::{bench, bounds, digits, eval, supports, verify};
 
 /// Sound verdicts for neural networks: ONNX and VNN-LIB in; `unsat` (holds), `sat` (fails, with a witness) or `unknown` out.
 #[derive(Parser)]
@@ -25,6 +25,10 @@ pub struct Arguments {
 pub enum Command {
     /// Decide a query: unsat (holds), sat (fails, with a witness) or unknown (with the reason)
     Verify(Box<verify::Arguments>),
+    /// Look for a counterexample only: sat or unknown; with --timeout, until then
+    Attack(Box<verify::Arguments>),
+    /// Print proved ranges of the outputs over a query's inputs
+    Bounds(Box<bounds::Arguments>),
     /// Evaluate a network at given points
     Eval(eval::Arguments),
     /// Run a list of instances, each in its own process, and compare with known verdicts

@@ -4,6 +4,7 @@ mod answer;
 mod arguments;
 mod assignment;
 mod bench;
+mod bounds;
 mod digits;
 mod eval;
 mod failure;
@@ -20,6 +21,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::Parser;
+use engine::search;
 
 use arguments::{Arguments, Command};
 use failure::Failure;
@@ -57,7 +59,9 @@ fn run(arguments: Arguments, started: Instant) -> Result<Finished, Failure> {
         return Ok(Finished::success(concat!(env!("CARGO_PKG_VERSION"), "\n")));
     }
     match arguments.command {
-        Some(Command::Verify(arguments)) => verify::run(&arguments, started),
+        Some(Command::Verify(arguments)) => verify::run(&arguments, started, search::verify),
+        Some(Command::Attack(arguments)) => verify::run(&arguments, started, search::refute),
+        Some(Command::Bounds(arguments)) => bounds::run(&arguments, started),
         Some(Command::Eval(arguments)) => eval::run(&arguments),
         Some(Command::Bench(arguments)) => bench::run(&arguments),
         Some(Command::Supports(which)) => supports::run(&which),

@@ -1,11 +1,13 @@
-//! `ironbound verify`: reads a network and a query, decides, answers.
+//! `ironbound verify` and `ironbound attack`: read a network and a query, decide, answer.
 
 use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use engine::search::{self, Reason, Report, Verdict, Witness};
+use engine::graph::Graph;
+use engine::query::Query;
+use engine::search::{Config, Observer, Reason, Report, Verdict, Witness};
 
 use crate::Finished;
 use crate::answer::{self, Style, Told, Words};
@@ -44,14 +46,17 @@ pub struct Arguments {
     serialise_assignments: Option<PathBuf>,
 }
 
+/// What decides: the whole search, or the attack alone.
+type Decide = fn(&Graph, &Query, &Config, &dyn Observer) -> Report;
+
 /// Decides the query.
-pub fn run(arguments: &Arguments, started: Instant) -> Result<Finished, Failure> {
+pub fn run(arguments: &Arguments, started: Instant, decide: Decide) -> Result<Finished, Failure> {
     let watchdog =
         arguments.timeout.map(|limit| overrun(arguments, limit).map(|output| Watchdog::start(started, limit, output))).transpose()?;
     let problem = arguments.files.read(&arguments.options)?;
     let config = arguments.options.config(started, arguments.timeout, options::stop_on_interrupt()?);
     let display = Display::new(started, arguments.quiet || arguments.json);
-    let report = search::verify(&problem.network, &problem.query, &config, &display);
+    let report = decide(&problem.network, &problem.query, &config, &display);
     drop(display);
     if let Some(watchdog) = watchdog {
         watchdog.call_off();

@@ -129,3 +129,22 @@ fn verify_has_at_most_20_options() {
     assert!((10..=20).contains(&options), "{options} options:\n{}", help.output);
     assert_eq!(help.code, 0);
 }
+
+#[test]
+fn an_attack_finds_or_gives_up_but_proves_nothing() {
+    let found = asking("(assert (>= Y_0 1.5))").run(&["attack", "net.onnx", "query.vnnlib"]);
+    assert_eq!((found.verdict(), found.code), ("sat", 1));
+    let given_up = asking("(assert (>= Y_0 2.5))").run(&["attack", "net.onnx", "query.vnnlib"]);
+    assert_eq!((given_up.verdict(), given_up.code, given_up.detail("reason")), ("unknown", 2, Some("no counterexample was found")));
+}
+
+#[test]
+fn bounds_enclose_the_outputs() {
+    for method in ["interval", "crown"] {
+        let run = asking("(assert (>= Y_0 2.5))").run(&["bounds", "net.onnx", "query.vnnlib", "--method", method]);
+        let words: Vec<&str> = run.output.split_whitespace().collect();
+        let [name, low, high] = words[..] else { panic!("{run:?}") };
+        let (low, high): (f64, f64) = (low.parse().expect("a number"), high.parse().expect("a number"));
+        assert!(name == "Y_0" && (-0.001..=0.0).contains(&low) && (2.0..2.001).contains(&high), "{run:?}");
+    }
+}

@@ -60,12 +60,8 @@ impl Attempt {
             },
             Attempt::Fails(found) => {
                 let (witness, statistics) = *found;
-                let semantics = match (witness.breaks_real, witness.breaks_float32) {
-                    (true, true) => Semantics::Both,
-                    (true, false) => Semantics::Real,
-                    _ => Semantics::Float32,
-                };
-                Report { verdict: Verdict::Fails(Box::new(witness)), semantics: Some(semantics), notes: Vec::new(), statistics }
+                let semantics = Some(witness.semantics());
+                Report { verdict: Verdict::Fails(Box::new(witness)), semantics, notes: Vec::new(), statistics }
             }
             Attempt::Open { reason, bound, statistics } => {
                 Report { statistics, ..Report::unknown(reason, bound.filter(|b| b.is_finite()).map(|b| -b)) }
@@ -87,17 +83,22 @@ impl Solver<'_> {
     /// Tries to decide the query under `semantics`.
     pub fn attempt(&self, semantics: Semantics) -> Attempt {
         let mut statistics = Statistics::default();
-        if self.config.attack {
-            let mut first = 0;
-            for case in &self.query.cases {
-                if let Some(witness) = self.attack(case, first, semantics, &mut statistics) {
-                    statistics.method = "attack".into();
-                    return Attempt::Fails(Box::new((witness, statistics)));
-                }
-                first += case.disjuncts.len();
-            }
+        let found = if self.config.attack { self.attack_all(semantics, &mut statistics) } else { None };
+        if let Some(witness) = found {
+            statistics.method = "attack".into();
+            return Attempt::Fails(Box::new((witness, statistics)));
         }
         self.prove(semantics, statistics)
+    }
+
+    /// Attacks every case in order.
+    pub fn attack_all(&self, semantics: Semantics, statistics: &mut Statistics) -> Option<Witness> {
+        let mut first = 0;
+        self.query.cases.iter().find_map(|case| {
+            let witness = self.attack(case, first, semantics, statistics);
+            first += case.disjuncts.len();
+            witness
+        })
     }
 
     fn prove(&self, semantics: Semantics, mut statistics: Statistics) -> Attempt {

@@ -1,7 +1,7 @@
 //! What a user may choose.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use checker::Semantics;
@@ -52,5 +52,12 @@ impl Default for Config {
             allow_empty: false,
             stop: Arc::default(),
         }
+    }
+}
+
+impl Config {
+    /// True once the time limit has passed or a stop was asked for.
+    pub fn is_over(&self) -> bool {
+        self.stop.load(Ordering::Relaxed) || self.timeout.is_some_and(|limit| self.started.elapsed() >= limit)
     }
 }

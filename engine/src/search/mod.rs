@@ -5,6 +5,7 @@ mod cases;
 mod chain;
 mod config;
 mod gradient;
+mod inspect;
 mod problem;
 mod report;
 mod tree;
@@ -12,6 +13,7 @@ mod wide;
 mod witness;
 
 pub use config::{Config, SemanticsChoice};
+pub use inspect::{BoundMethod, output_bounds, refute};
 pub use report::{Observer, Progress, Reason, Report, Silent, Statistics, Verdict, Witness};
 
 use std::time::Instant;

@@ -62,6 +62,17 @@ pub struct Witness {
     pub breaks_float32: bool,
 }
 
+impl Witness {
+    /// The semantics under which the point was shown to break the property.
+    pub fn semantics(&self) -> Semantics {
+        match (self.breaks_real, self.breaks_float32) {
+            (true, true) => Semantics::Both,
+            (true, false) => Semantics::Real,
+            (false, _) => Semantics::Float32,
+        }
+    }
+}
+
 /// Why a verdict is `unknown`.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Reason {
@@ -71,6 +82,8 @@ pub enum Reason {
     Memory,
     /// Stopped by the user.
     Stopped,
+    /// Only a counterexample was looked for, and none was found.
+    NotFound,
     /// Bounds cannot be made sharper in floating point here.
     Precision(String),
     /// Something the network or the query needs is missing; names the node or constraint.
