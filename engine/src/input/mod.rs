@@ -37,3 +37,34 @@ fn first_visible(bytes: &[u8]) -> Option<u8> {
 fn looks_like_text(bytes: &[u8]) -> bool {
     bytes[..bytes.len().min(512)].iter().all(|&b| b >= 0x20 || b.is_ascii_whitespace())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    #[test]
+    fn files_are_told_apart_by_content_and_inflated() {
+        let folder = std::env::temp_dir().join(format!("ironbound-input-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a temporary folder");
+        let nnet = b"1,1,1,1\n1,1\n0\n-1\n1\n0,0\n1,1\n2\n3\n";
+        let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        packer.write_all(nnet).expect("in memory");
+        let packed = packer.finish().expect("in memory");
+        let load = |bytes: &[u8]| {
+            // The name says nothing.
+            std::fs::write(folder.join("file"), bytes).expect("written");
+            load_network(&folder.join("file")).map(|g| g.output_f64(&[5.0])).map_err(|e| e.to_string())
+        };
+        assert_eq!(load(nnet), Ok(vec![13.0]));
+        assert_eq!(load(&packed), Ok(vec![13.0]));
+        assert!(load(&packed[..packed.len() - 9]).is_err_and(|e| e.contains("gzip data cannot be inflated")));
+        assert!(load(b"; comment\n(declare-const X_0 Real)").is_err_and(|e| e.contains("this is a VNN-LIB query")));
+        assert!(load(b"").is_err_and(|e| e.contains("the file is empty")));
+        assert!(load(&[8, 1, 2, 3]).is_err_and(|e| e.contains("not a readable ONNX file") || e.contains("no operator set")));
+        assert!(load_network(&folder).is_err_and(|e| e.to_string().contains("this is a folder")));
+        assert!(load_network(&folder.join("none")).is_err_and(|e| e.to_string().contains("cannot be read")));
+        std::fs::remove_dir_all(&folder).expect("removed");
+    }
+}

@@ -62,47 +62,37 @@ pub(super) fn shape(cx: &mut Lowering, call: &Call) -> Result<Vec<Value>, String
 /// Constants are converted exactly or refused; on variables only the cast to their own type is allowed.
 pub(super) fn cast(cx: &mut Lowering, call: &Call) -> Result<Vec<Value>, String> {
     let to = call.int("to", 0) as i32;
-    let tensor = match call.input(0)? {
-        Value::Constant(tensor) => tensor,
-        Value::Node(_) => {
-            return match (to, cx.model.element) {
-                (element::FLOAT, Element::F32) | (element::DOUBLE, Element::F64) => super::reshape::identity(cx, call),
-                _ => Err(format!("a variable is cast to {}, which is not the network's element type", element::name(to))),
-            };
-        }
-    };
-    let count = tensor.len();
-    let all = |inexact: &dyn Fn(f64) -> bool| match (0..count).map(|i| tensor.at(i)).find(|&x| inexact(x)) {
-        Some(x) => Err(format!("{x} is cast to {}, which cannot hold it exactly", element::name(to))),
-        None => Ok(()),
-    };
-    let big = |i: i64| i.unsigned_abs() > 1 << 53;
-    if tensor.is_integer() && !is_integer(to) && tensor.ints()?.iter().any(|&i| big(i)) {
-        return Err(format!("an integer above 2^53 is cast to {}", element::name(to)));
+    match (call.input(0)?, to, cx.model.element) {
+        (Value::Constant(tensor), ..) => folded(Tensor { shape: tensor.shape.clone(), data: converted(tensor, to)? }),
+        (_, element::FLOAT, Element::F32) | (_, element::DOUBLE, Element::F64) => super::reshape::identity(cx, call),
+        _ => Err(format!("a variable is cast to {}, which is not the network's element type", element::name(to))),
     }
-    let data = match (&tensor.data, to) {
-        (_, element::FLOAT) => {
-            all(&|x| x as f32 as f64 != x)?;
-            Data::F32((0..count).map(|i| tensor.at(i) as f32).collect())
-        }
-        (_, element::DOUBLE) => Data::F64((0..count).map(|i| tensor.at(i)).collect()),
-        (_, element::BOOL) => Data::Bool((0..count).map(|i| (tensor.at(i) != 0.0) as i64).collect()),
-        (Data::Int(v) | Data::Bool(v), element::INT64) => Data::Int(v.clone()),
-        (Data::Int(v) | Data::Bool(v), element::INT32) => match v.iter().find(|&&x| i32::try_from(x).is_err()) {
-            Some(x) => return Err(format!("{x} is cast to int32, which cannot hold it")),
-            None => Data::Int(v.clone()),
-        },
-        (_, element::INT64 | element::INT32) => {
-            all(&|x| x.abs() >= 2f64.powi(31))?;
-            Data::Int((0..count).map(|i| tensor.at(i) as i64).collect())
-        }
-        _ => return Err(format!("a cast to {} is not supported", element::name(to))),
-    };
-    folded(Tensor { shape: tensor.shape.clone(), data })
 }
 
-fn is_integer(code: i32) -> bool {
-    !matches!(code, element::FLOAT | element::DOUBLE | element::FLOAT16 | element::BFLOAT16)
+fn converted(tensor: &Tensor, to: i32) -> Result<Data, String> {
+    let inexact = |x: &dyn std::fmt::Display| Err(format!("{x} is cast to {}, which cannot hold it exactly", element::name(to)));
+    let floats = || (0..tensor.len()).map(|i| tensor.at(i));
+    match (&tensor.data, to) {
+        (Data::Int(v) | Data::Bool(v), element::FLOAT | element::DOUBLE) if v.iter().any(|x| x.unsigned_abs() > 1 << 53) => {
+            inexact(&"an integer above 2^53")
+        }
+        (_, element::FLOAT) => match floats().find(|&x| x as f32 as f64 != x) {
+            Some(x) => inexact(&x),
+            None => Ok(Data::F32(floats().map(|x| x as f32).collect())),
+        },
+        (_, element::DOUBLE) => Ok(Data::F64(floats().collect())),
+        (_, element::BOOL) => Ok(Data::Bool(floats().map(|x| (x != 0.0) as i64).collect())),
+        (Data::Int(v) | Data::Bool(v), element::INT64) => Ok(Data::Int(v.clone())),
+        (Data::Int(v) | Data::Bool(v), element::INT32) => match v.iter().find(|&&x| i32::try_from(x).is_err()) {
+            Some(x) => inexact(x),
+            None => Ok(Data::Int(v.clone())),
+        },
+        (_, element::INT64 | element::INT32) => match floats().find(|x| x.abs() >= 2f64.powi(31)) {
+            Some(x) => inexact(&x),
+            None => Ok(Data::Int(floats().map(|x| x as i64).collect())),
+        },
+        _ => Err(format!("a cast to {} is not supported", element::name(to))),
+    }
 }
 
 pub(super) fn equal(_: &mut Lowering, call: &Call) -> Result<Vec<Value>, String> {

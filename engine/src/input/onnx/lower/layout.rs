@@ -112,9 +112,12 @@ pub(super) fn slice(cx: &mut Lowering, call: &Call) -> Result<Vec<Value>, String
 /// Indices `start, start + step, ...` before `end`, counted from the end where negative and cut to the axis.
 fn sliced(size: usize, start: i64, end: i64, step: i64) -> Result<Vec<Option<usize>>, String> {
     let size = size as i128;
-    let (least, most) = if step > 0 { (0, size) } else { (-1, size - 1) };
-    let cut = |i: i64| (if i < 0 { i as i128 + size } else { i as i128 }).clamp(least, most);
-    let (start, end, step) = (cut(start), cut(end), step as i128);
+    if size == 0 {
+        return Ok(vec![]);
+    }
+    let most = if step > 0 { size } else { size - 1 };
+    let cut = |i: i64, least: i128| (if i < 0 { i as i128 + size } else { i as i128 }).clamp(least, most);
+    let (start, end, step) = (cut(start, 0), cut(end, if step > 0 { 0 } else { -1 }), step as i128);
     let count = match step {
         0 => return Err("a step of 0".into()),
         _ if step > 0 => (end - start + step - 1) / step,
@@ -130,6 +133,9 @@ pub(super) fn split(cx: &mut Lowering, call: &Call) -> Result<Vec<Value>, String
     let sizes: Vec<usize> = match call.list("split", 1)? {
         Some(list) => list.iter().map(|&s| usize::try_from(s).map_err(|_| format!("a part of size {s}"))).collect::<Result<_, _>>()?,
         None if parts == 0 => return Err("no outputs".into()),
+        None if call.opset < 18 && !from[a].is_multiple_of(parts) => {
+            return Err(format!("{} elements do not divide into {parts} equal parts", from[a]));
+        }
         None => {
             let each = from[a].div_ceil(parts);
             (0..parts).map(|k| each.min(from[a].saturating_sub(k * each))).collect()
@@ -321,7 +327,9 @@ mod tests {
         assert_eq!(indices(sliced(5, -2, 100, 1)), [3, 4]);
         assert_eq!(indices(sliced(5, -1, i64::MIN, -1)), [4, 3, 2, 1, 0]);
         assert_eq!(indices(sliced(5, 4, 0, -2)), [4, 2]);
+        assert_eq!(indices(sliced(5, -100, i64::MIN, -1)), [0]);
         assert_eq!(indices(sliced(5, 3, 1, 1)), [] as [i64; 0]);
+        assert_eq!(indices(sliced(0, 3, 1, -1)), [] as [i64; 0]);
         assert!(sliced(5, 0, 1, 0).is_err());
     }
 

@@ -30,18 +30,21 @@ pub(super) fn matmul(cx: &mut Lowering, call: &Call) -> Result<Vec<Value>, Strin
 
 /// Sizes and layouts of both factors of a product.
 struct Factored {
-    shape: MatrixShape,
+    rows: usize,
+    inner: usize,
+    columns: usize,
     layouts: [Strides; 2],
+    /// Offsets of the two factors, for each batch.
     batches: Vec<(usize, usize)>,
 }
 
 impl Factored {
     /// Says which factor is the constant.
-    fn with_constant(self, right: bool) -> MatrixShape {
-        let [a, b] = self.layouts;
-        let (variable, constant) = if right { (a, b) } else { (b, a) };
-        let batches = self.batches.into_iter().map(|(a, b)| if right { (a, b) } else { (b, a) }).collect();
-        MatrixShape { constant_right: right, variable, constant, batches, ..self.shape }
+    fn with_constant(self, constant_right: bool) -> MatrixShape {
+        let Factored { rows, inner, columns, layouts: [a, b], batches } = self;
+        let (variable, constant) = if constant_right { (a, b) } else { (b, a) };
+        let batches = batches.into_iter().map(|(a, b)| if constant_right { (a, b) } else { (b, a) }).collect();
+        MatrixShape { rows, inner, columns, batches, constant_right, variable, constant }
     }
 }
 
@@ -66,42 +69,19 @@ fn product_shape(a: &[usize], b: &[usize]) -> Result<(Factored, Vec<usize>), Str
     let offsets = |own: &[usize], size: usize| broadcast_index(own, &lead).into_iter().map(move |i| i as usize * size);
     let batches = offsets(lead_a, rows * inner).zip(offsets(lead_b, inner * columns)).collect();
     let layouts = [Strides { row: inner, column: 1 }, Strides { row: columns, column: 1 }];
-    let unplaced = Strides { row: 0, column: 0 };
-    let sizes = MatrixShape { rows, inner, columns, batches: vec![], constant_right: true, variable: unplaced, constant: unplaced };
-    Ok((Factored { shape: sizes, layouts, batches }, shape))
+    Ok((Factored { rows, inner, columns, layouts, batches }, shape))
 }
 
 pub(super) fn gemm(cx: &mut Lowering, call: &Call) -> Result<Vec<Value>, String> {
-    let matrix =
-        |s: Vec<usize>| <[usize; 2]>::try_from(s.as_slice()).map_err(|_| format!("operand of shape {s:?} where a matrix is needed"));
-    let (a, b) = (matrix(cx.shape(call.input(0)?))?, matrix(cx.shape(call.input(1)?))?);
     let (alpha, beta) = (call.float("alpha", 1.0)? as f64, call.float("beta", 1.0)? as f64);
-    let laid = |m: [usize; 2], turned: bool| match turned {
-        false => (m, Strides { row: m[1], column: 1 }),
-        true => ([m[1], m[0]], Strides { row: 1, column: m[1] }),
-    };
-    let (a, layout_a) = laid(a, call.int("transA", 0) != 0);
-    let (b, layout_b) = laid(b, call.int("transB", 0) != 0);
-    if a[1] != b[0] {
-        return Err(format!("matrices of {a:?} and {b:?} (after transA, transB) cannot be multiplied"));
-    }
-    let shape = [a[0], b[1]];
-    element_count(&shape)?;
     let (k, constant, right) = match (call.input(0)?, call.input(1)?) {
         (_, Value::Constant(t)) => (0, t, true),
         (Value::Constant(t), Value::Node(_)) => (1, t, false),
-        (Value::Node(_), Value::Node(_)) => return Err("the product of two variable matrices is not supported".into()),
+        (Value::Node(_), Value::Node(_)) => return Err("Gemm of two variable matrices is not supported (MatMul is)".into()),
     };
-    let (variable, constant_layout) = if right { (layout_a, layout_b) } else { (layout_b, layout_a) };
-    let product = MatrixShape {
-        rows: a[0],
-        inner: a[1],
-        columns: b[1],
-        batches: vec![(0, 0)],
-        constant_right: right,
-        variable,
-        constant: constant_layout,
-    };
+    let product = gemm_shape(call, &cx.shape(call.input(0)?), &cx.shape(call.input(1)?))?.with_constant(right);
+    let shape = [product.rows, product.columns];
+    element_count(&shape)?;
     let id = cx.operand(call, k)?;
     let bias = match call.optional(2) {
         Some(Value::Constant(c)) => Some(bias(cx, c, &shape, beta)?),
@@ -112,6 +92,21 @@ pub(super) fn gemm(cx: &mut Lowering, call: &Call) -> Result<Vec<Value>, String>
         Some(Value::Node(c)) => add_variable(cx, call, op, id, (*c, beta), &shape),
         _ => cx.add(call, Operation::Affine(op), &[id], &shape),
     }
+}
+
+/// Two matrices, each transposed where its attribute says so.
+fn gemm_shape(call: &Call, a: &[usize], b: &[usize]) -> Result<Factored, String> {
+    let laid = |shape: &[usize], turned: bool| match (shape, turned) {
+        (&[r, c], false) => Ok(([r, c], Strides { row: c, column: 1 })),
+        (&[r, c], true) => Ok(([c, r], Strides { row: 1, column: c })),
+        _ => Err(format!("operand of shape {shape:?} where a matrix is needed")),
+    };
+    let (a, layout_a) = laid(a, call.int("transA", 0) != 0)?;
+    let (b, layout_b) = laid(b, call.int("transB", 0) != 0)?;
+    if a[1] != b[0] {
+        return Err(format!("matrices of {a:?} and {b:?} (after transA, transB) cannot be multiplied"));
+    }
+    Ok(Factored { rows: a[0], inner: a[1], columns: b[1], layouts: [layout_a, layout_b], batches: vec![(0, 0)] })
 }
 
 /// `beta C`, broadcast. The product of two binary32 numbers is exact in binary64.

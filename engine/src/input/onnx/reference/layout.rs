@@ -118,7 +118,7 @@ pub(super) fn slice(step: &Step) -> Result<Array, String> {
         let (start, end) = (counted(starts[k]), counted(ends[k]));
         // By the definition: walk from the start, which is cut to the axis, while before the end.
         let mut list = Vec::new();
-        let mut i = if steps[k] > 0 { start.clamp(0, size) } else { start.clamp(-1, size - 1) };
+        let mut i = if steps[k] > 0 { start.max(0).min(size) } else { start.max(0).min(size - 1) };
         while (0..size).contains(&i) && (if steps[k] > 0 { i < end } else { i > end }) {
             list.push(i as usize);
             i = i.saturating_add(steps[k]);

@@ -1,6 +1,8 @@
 //! Broken and unsupported models, each with its message.
 
-use super::super::load;
+use super::super::compare::compare;
+use super::super::model::Model;
+use super::super::{load, lower};
 use super::*;
 use prost::Message;
 
@@ -124,4 +126,22 @@ fn truncated_files_are_refused() {
         assert!(message.starts_with("a.onnx: "), "{message}");
     }
     assert!(load(bytes[..20].to_vec(), Path::new("a.onnx")).expect_err("refused").to_string().contains("the file is truncated"));
+}
+
+/// The comparison at load sees a wrong weight, a wrong operand, a wrong shape and a wrong output.
+#[test]
+fn a_graph_that_differs_from_the_model_is_refused() {
+    let model = |c: [f32; 2], order: &str, shape: &[i64], output: &str| {
+        let builder = two().constant(floats("c", &[2], &c)).constant(ints("s", &[2], shape)).node("Mul", "x c", "m", vec![]);
+        let builder = builder.node("Sub", order, "d", vec![]).node("Reshape", "d s", "y", vec![]).outputs(&[output]);
+        Model::new(builder.model(), Path::new("test.onnx")).expect("checked")
+    };
+    let right = model([1.0, 2.0], "m x", &[1, 2], "y");
+    let graph = lower::lower(&right).expect("lowered");
+    compare(&right, &graph).expect("agrees");
+    let refused = |other: Model| compare(&other, &graph).expect_err("differs").to_string();
+    assert!(refused(model([1.0, 2.00001], "m x", &[1, 2], "y")).contains("value `m`: element 1 is"));
+    assert!(refused(model([1.0, 2.0], "x m", &[1, 2], "y")).contains("value `d`: element 1 is"));
+    assert!(refused(model([1.0, 2.0], "m x", &[2, 1], "y")).contains("value `y`: shape [1, 2], the reference evaluator says [2, 1]"));
+    assert!(refused(model([1.0, 2.0], "m x", &[1, 2], "d")).contains("output `d` was read as `y`"));
 }
