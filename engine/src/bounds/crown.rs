@@ -4,27 +4,17 @@
 //! producer, an affine node passes `W^T c`, any other node passes multipliers and pays the supremum of what is left
 //! (ARCHITECTURE.md, "The one idea"). Every rounding is paid into the row's constant.
 
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::slopes::{Descent, Slopes};
+use super::sweep::SLACK;
 use super::{Bounds, Network};
 use crate::graph::NodeId;
 use crate::kernels::Kernel;
-use crate::kernels::rows::{self, BLOCK, BLOCK_ROUNDINGS, Lines};
-use crate::ops::{Affine, General, Operation, Ranges, Scalar, Working};
-
-/// Slack for second-order terms and for sums of errors computed in the working type.
-const SLACK: f64 = 1.0 + 1.0 / 512.0;
-
-/// A linear upper bound in the inputs: `coefficients . x + constant`.
-#[derive(Clone, Debug)]
-pub struct Form<F> {
-    /// One per input element.
-    pub coefficients: Vec<F>,
-    /// Includes all allowances for rounding.
-    pub constant: f64,
-    /// The allowances alone.
-    pub error: f64,
-    /// The form's greatest value over the box, rounded up.
-    pub bound: f64,
-}
+use crate::kernels::rows::{BLOCK, BLOCK_ROUNDINGS, Lines};
+use crate::numerics::Interval;
+use crate::ops::{Affine, Operation, Ranges, Scalar, Working};
 
 /// The lines of one scalar node for the current box, in the working type.
 #[derive(Clone, Debug, Default)]
@@ -48,6 +38,21 @@ impl<F: Kernel> NodeLines<F> {
     }
 }
 
+/// How much work goes into the bounds of the nodes.
+#[derive(Clone, Copy)]
+pub struct Plan<'p> {
+    /// Proved ranges of a box that contains this one, which hold here too.
+    pub inherited: Option<&'p Bounds>,
+    /// Backward rows for elements whose readers' relaxations are loose.
+    pub rows: bool,
+    /// Slope steps for rows that are still loose after CROWN.
+    pub steps: usize,
+    /// Threads.
+    pub threads: usize,
+    /// Once this says so, intervals only.
+    pub stop: &'p (dyn Fn() -> bool + Sync),
+}
+
 /// Everything that a backward sweep reads at each node, for one box; built node by node from the inputs up.
 #[derive(Debug)]
 pub struct Relaxation<'n, F> {
@@ -55,35 +60,38 @@ pub struct Relaxation<'n, F> {
     pub network: &'n Network<'n>,
     /// Proved ranges of the nodes so far.
     pub bounds: Bounds,
+    /// True if some range turned out empty: no input of the box is left.
+    pub empty: bool,
     pub(super) lines: Vec<NodeLines<F>>,
     /// Per affine node and element: rounding of the sweep per unit of absolute coefficient.
-    sweep: Vec<Vec<F>>,
+    pub(super) sweep: Vec<Vec<F>>,
     /// Per affine node and element: the deployed block's error, paid where another operator or an objective reads it.
-    deployed: Vec<Vec<f64>>,
+    pub(super) deployed: Vec<Vec<f64>>,
 }
 
 /// Numbers that the buffers of one sweep may hold at a node: bounds the rows swept together.
-const SWEEP_NUMBERS: usize = 1 << 22;
+const SWEEP_NUMBERS: usize = 1 << 18;
+/// Most rows swept together.
+const SWEEP_ROWS: usize = 512;
+/// Numbers that the slopes of rows optimised together may take.
+const SLOPE_NUMBERS: usize = 1 << 24;
 
 impl<'n, F: Working> Relaxation<'n, F> {
     /// CROWN bounds of all nodes over the box `input`: intervals everywhere, backward rows for the elements that a
     /// function other than affine reads and whose relaxation is not exact. Once `stop` says so, intervals only.
-    pub fn crown(network: &'n Network<'n>, input: &Ranges, stop: &dyn Fn() -> bool) -> Relaxation<'n, F> {
-        Relaxation::build(network, input, |relaxation, id| {
-            if !network.shallow[id] && !stop() {
-                let picked = relaxation.loose(id);
-                relaxation.tighten(id, &picked, stop);
-            }
-        })
+    pub fn crown(network: &'n Network<'n>, input: &Ranges, stop: &(dyn Fn() -> bool + Sync)) -> Relaxation<'n, F> {
+        Relaxation::planned(network, input, Plan { inherited: None, rows: true, steps: 0, threads: 1, stop })
     }
 
     /// Interval bounds of all nodes.
     pub fn interval(network: &'n Network<'n>, input: &Ranges) -> Relaxation<'n, F> {
-        Relaxation::build(network, input, |_, _| {})
+        Relaxation::planned(network, input, Plan { inherited: None, rows: false, steps: 0, threads: 1, stop: &|| false })
     }
 
-    fn build(network: &'n Network<'n>, input: &Ranges, tighten: impl Fn(&mut Relaxation<'n, F>, NodeId)) -> Relaxation<'n, F> {
-        let mut relaxation = Relaxation { network, bounds: Bounds::default(), lines: Vec::new(), sweep: Vec::new(), deployed: Vec::new() };
+    /// Bounds of all nodes over the box `input` with as much work as `plan` says.
+    pub fn planned(network: &'n Network<'n>, input: &Ranges, plan: Plan) -> Relaxation<'n, F> {
+        let mut relaxation =
+            Relaxation { network, bounds: Bounds::default(), empty: false, lines: vec![], sweep: vec![], deployed: vec![] };
         let mut taken = 0;
         for (id, node) in network.graph.nodes.iter().enumerate() {
             let (ranges, magnitude) = match &node.operation {
@@ -97,10 +105,33 @@ impl<'n, F: Working> Relaxation<'n, F> {
             };
             relaxation.bounds.ranges.push(ranges);
             relaxation.bounds.magnitude.push(magnitude);
-            tighten(&mut relaxation, id);
+            if let Some(known) = plan.inherited.and_then(|b| b.ranges.get(id)) {
+                relaxation.meet(id, known);
+            }
+            if plan.rows && !network.shallow[id] {
+                relaxation.tighten(id, plan);
+            }
             relaxation.push_terms(id);
         }
         relaxation
+    }
+
+    /// Intersects the ranges of node `id` with `known`.
+    fn meet(&mut self, id: NodeId, known: &Ranges) {
+        for i in 0..known.len() {
+            self.meet_one(id, i, known.low[i], known.high[i]);
+        }
+    }
+
+    /// Intersects the range of one element; an empty one keeps a point, and the box is known to be empty.
+    fn meet_one(&mut self, id: NodeId, i: usize, low: f64, high: f64) {
+        let ranges = &mut self.bounds.ranges[id];
+        ranges.low[i] = ranges.low[i].max(low);
+        ranges.high[i] = ranges.high[i].min(high);
+        if ranges.low[i] > ranges.high[i] {
+            ranges.high[i] = ranges.low[i];
+            self.empty = true;
+        }
     }
 
     fn push_terms(&mut self, id: NodeId) {
@@ -126,7 +157,7 @@ impl<'n, F: Working> Relaxation<'n, F> {
         for reader in graph.nodes.iter().filter(|n| n.inputs.contains(&id)) {
             let hinge = match &reader.operation {
                 Operation::Scalar(op) => op.hinge().is_some(),
-                Operation::General(_) => false,
+                Operation::General(_) if self.network.is_affine(id) => false,
                 _ => continue,
             };
             for (i, w) in wanted.iter_mut().enumerate() {
@@ -137,38 +168,66 @@ impl<'n, F: Working> Relaxation<'n, F> {
         (0..ranges.len()).filter(|&i| wanted[i]).collect()
     }
 
-    /// Backward rows for both ends of the picked elements of node `id`, intersected with what is known.
-    fn tighten(&mut self, id: NodeId, picked: &[usize], stop: &dyn Fn() -> bool) {
-        let graph = self.network.graph;
-        let len = graph.nodes[id].len();
-        let widest = graph.nodes[..=id].iter().map(|n| n.len()).max().unwrap_or(1).max(1);
-        let chunk = (SWEEP_NUMBERS / widest).clamp(1, 256);
-        for part in picked.chunks(chunk) {
-            if stop() {
-                return;
-            }
+    /// Backward rows for both ends of the loose elements of node `id`, intersected with what is known.
+    fn tighten(&mut self, id: NodeId, plan: Plan) {
+        let widest = self.network.graph.nodes[..=id].iter().map(|n| n.len()).max().unwrap_or(1).max(1);
+        let most = (SWEEP_NUMBERS / widest).clamp(32, SWEEP_ROWS);
+        self.tighten_rows(id, most, plan, |relaxation, starts, count| relaxation.sweep_bounds(starts, count));
+        if plan.steps > 0 {
+            let kept = Slopes::numbers_per_row(self, id).max(1);
+            let descent = Descent::of(plan.steps);
+            self.tighten_rows(id, most.min((SLOPE_NUMBERS / kept).max(2)), plan, |relaxation, starts, count| {
+                let forms = relaxation.optimised(&starts, count, descent, &|_| (plan.stop)());
+                forms.iter().map(|f| f.bound).collect()
+            });
+        }
+    }
+
+    /// Rows for both ends of the loose elements, at most `most` at a time, bounded by `bound`.
+    fn tighten_rows(
+        &mut self,
+        id: NodeId,
+        most: usize,
+        plan: Plan,
+        bound: impl Fn(&Self, Vec<(NodeId, Vec<F>)>, usize) -> Vec<f64> + Sync,
+    ) {
+        let picked = self.loose(id);
+        let len = self.network.graph.nodes[id].len();
+        let parts: Vec<&[usize]> = picked.chunks((most / 2).max(1)).collect();
+        let bounds_of = |part: &[usize]| {
             let mut rows = vec![F::ZERO; 2 * part.len() * len];
             for (r, &i) in part.iter().enumerate() {
                 rows[2 * r * len + i] = F::ONE;
                 rows[(2 * r + 1) * len + i] = -F::ONE;
             }
-            let forms = self.sweep(vec![(id, rows)], 2 * part.len());
-            let ranges = &mut self.bounds.ranges[id];
-            for (r, &i) in part.iter().enumerate() {
-                ranges.high[i] = ranges.high[i].min(forms[2 * r].bound);
-                ranges.low[i] = ranges.low[i].max(-forms[2 * r + 1].bound);
+            bound(self, vec![(id, rows)], 2 * part.len())
+        };
+        let results = in_parallel(&parts, plan.threads, |part| if (plan.stop)() { Vec::new() } else { bounds_of(part) });
+        for (part, bounds) in parts.iter().zip(results) {
+            for (&i, ends) in part.iter().zip(bounds.chunks_exact(2)) {
+                self.meet_one(id, i, -ends[1], ends[0]);
             }
         }
     }
 
-    fn sweep_errors(&self, id: NodeId, op: &dyn Affine) -> Vec<F> {
+    pub(super) fn sweep_errors(&self, id: NodeId, op: &dyn Affine) -> Vec<F> {
         let relative = self.network.sweep_error::<F>(id);
         let bias = op.bias_error();
+        // Constants that underflow in the working type.
+        let lost = match op.inexact_in_f32() && F::TINY > f64::MIN_POSITIVE {
+            true => F::TINY * op.fan_in() as f64 * self.largest_operand(id),
+            false => 0.0,
+        };
         let one = |(i, m): (usize, &f64)| {
-            let error = relative * m + bias.as_ref().map_or(0.0, |b| b[i]);
+            let error = relative * m + lost + bias.as_ref().map_or(0.0, |b| b[i]);
             F::from_f64_up(if relative == 0.0 { 0.0 } else { error * SLACK + F::TINY })
         };
         self.bounds.magnitude[id].iter().enumerate().map(one).collect()
+    }
+
+    fn largest_operand(&self, id: NodeId) -> f64 {
+        let sizes = |&p: &NodeId| (0..self.bounds.ranges[p].len()).map(move |i| self.bounds.size(p, i));
+        self.network.graph.nodes[id].inputs.iter().flat_map(sizes).fold(1.0, f64::max)
     }
 
     fn deployed_errors(&self, id: NodeId) -> Vec<f64> {
@@ -180,230 +239,82 @@ impl<'n, F: Working> Relaxation<'n, F> {
 
     /// What a reader that is not affine pays per unit of multiplier for element `i` of node `p`: the deployed block's
     /// error, and adding its multiplier to what other readers pass.
-    fn reading_error(&self, p: NodeId, i: usize) -> f64 {
+    pub(super) fn reading_error(&self, p: NodeId, i: usize) -> f64 {
         let readers = self.network.readers[p];
         let adding = if readers > 1 { readers as f64 * F::UNIT * self.bounds.size(p, i) } else { 0.0 };
         adding + self.deployed[p].get(i).copied().unwrap_or(0.0)
     }
 
+    /// Relative error of summing the constants of a node of `len` elements: in blocks in `F`, blocks and then nodes in `f64`.
+    pub(super) fn summing(&self, len: usize) -> f64 {
+        let blocks = len / BLOCK + self.network.graph.nodes.len() + 8;
+        (BLOCK_ROUNDINGS + 4) as f64 * F::UNIT + blocks as f64 * f64::EPSILON
+    }
+
+    /// What one unit of coefficient on element `i` of scalar node `id` pays for rounding, for slopes up to `steep` and
+    /// constants up to `offset`.
+    pub(super) fn line_error(&self, id: NodeId, op: &dyn Scalar, i: usize, steep: f64, offset: f64) -> F {
+        let node = &self.network.graph.nodes[id];
+        let (p, own) = (node.inputs[0], op.deployed_error());
+        let mut error = steep * (2.0 * F::UNIT * self.bounds.ranges[p].at(i).magnitude() + self.reading_error(p, i));
+        error += self.summing(node.len()) * offset;
+        if self.network.deployed.unit > 0.0 {
+            error += own.absolute + own.relative * self.bounds.ranges[id].at(i).magnitude();
+        }
+        F::from_f64_up(if error == 0.0 { 0.0 } else { error * SLACK + F::TINY })
+    }
+
     fn scalar_lines(&self, id: NodeId, op: &dyn Scalar) -> NodeLines<F> {
         let node = &self.network.graph.nodes[id];
         let p = node.inputs[0];
-        let own = op.deployed_error();
-        // A constant's product is summed in blocks in `F`, blocks and then nodes in `f64`.
-        let blocks = node.len() / BLOCK + self.network.graph.nodes.len() + 8;
-        let summing = (BLOCK_ROUNDINGS + 4) as f64 * F::UNIT + blocks as f64 * f64::EPSILON;
         let mut lines = NodeLines::default();
         for i in 0..node.len() {
             let x = self.bounds.ranges[p].at(i);
             let (upper, lower) = (finite::<F>(op.upper_slope(x)), finite::<F>(op.lower_slope(x)));
-            let (above, below) = (op.upper_offset(upper.to_f64(), x), op.lower_offset(lower.to_f64(), x));
-            let steep = upper.abs().max(lower.abs()).to_f64();
-            let mut error = steep * (2.0 * F::UNIT * x.magnitude() + self.reading_error(p, i));
-            error += summing * above.abs().max(below.abs());
-            if self.network.deployed.unit > 0.0 {
-                error += own.absolute + own.relative * self.bounds.ranges[id].at(i).magnitude();
-            }
+            let (above, below) = match op.hinge() {
+                Some(s) => hinge_offsets(op, s, (upper.to_f64(), lower.to_f64()), x),
+                None => (op.upper_offset(upper.to_f64(), x), op.lower_offset(lower.to_f64(), x)),
+            };
             lines.upper_slope.push(upper);
             lines.lower_slope.push(lower);
             lines.upper_constant.push(F::from_f64_up(above));
             lines.lower_constant.push(-F::from_f64_up(below));
-            lines.error.push(F::from_f64_up(if error == 0.0 { 0.0 } else { error * SLACK + F::TINY }));
+            lines.error.push(self.line_error(id, op, i, upper.abs().max(lower.abs()).to_f64(), above.abs().max(below.abs())));
         }
         lines
     }
+}
 
-    /// Linear upper bounds over the inputs of `count` rows, given by their coefficients on some nodes (flat, row by row).
-    pub fn sweep(&self, starts: Vec<(NodeId, Vec<F>)>, count: usize) -> Vec<Form<F>> {
-        let graph = self.network.graph;
-        let last = starts.iter().map(|s| s.0).max().unwrap_or(0);
-        let mut work = Sweep { buffers: vec![Vec::new(); last + 1], constants: vec![0.0; count], errors: vec![0.0; count], count };
-        for (id, coefficients) in starts {
-            self.pay_reading(id, &coefficients, &mut work);
-            work.add(id, coefficients);
-        }
-        for id in (0..=last).rev() {
-            if work.buffers[id].is_empty() || matches!(graph.nodes[id].operation, Operation::Input) {
-                continue;
-            }
-            let c = std::mem::take(&mut work.buffers[id]);
-            match &graph.nodes[id].operation {
-                Operation::Input => {}
-                Operation::Constant(values) => pay_constant(values, &c, &mut work),
-                Operation::Affine(op) => self.through_affine(id, op.as_ref(), &c, &mut work),
-                Operation::Scalar(_) => self.through_scalar(id, c, &mut work),
-                Operation::General(op) => self.through_general(id, op.as_ref(), &c, &mut work),
-            }
-        }
-        self.finish(work)
+/// The offsets of a function with a kink at 0, of slopes `s <= 1` below and 1 above, for an upper and a lower slope.
+///
+/// Zero where the line is the function or passes through the kink between the two sides: rounding the general rule up
+/// would give subnormal numbers, which are slow to compute with.
+fn hinge_offsets(op: &dyn Scalar, s: f64, (upper, lower): (f64, f64), x: Interval) -> (f64, f64) {
+    let exact = |t: f64| (x.low >= 0.0 && t == 1.0) || (x.high <= 0.0 && t == s);
+    let above = if exact(upper) { 0.0 } else { op.upper_offset(upper, x) };
+    let below = if exact(lower) || (s..=1.0).contains(&lower) { 0.0 } else { op.lower_offset(lower, x) };
+    (above, below)
+}
+
+/// The results of `work` on all parts in their order, by several threads where there are several parts.
+fn in_parallel<T: Sync, R: Send>(parts: &[T], threads: usize, work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    if threads < 2 || parts.len() < 2 {
+        return parts.iter().map(work).collect();
     }
-
-    fn pay_reading(&self, id: NodeId, c: &[F], work: &mut Sweep<F>) {
-        let len = self.network.graph.nodes[id].len();
-        for r in 0..work.count {
-            let row = &c[r * len..(r + 1) * len];
-            let paid: f64 =
-                row.iter().enumerate().filter(|(_, x)| **x != F::ZERO).map(|(i, x)| x.abs().to_f64() * self.start_error(id, i)).sum();
-            work.errors[r] += paid * SLACK;
-        }
-    }
-
-    fn start_error(&self, id: NodeId, i: usize) -> f64 {
-        match self.deployed.get(id) {
-            Some(deployed) => deployed.get(i).copied().unwrap_or(0.0),
-            None => match self.network.roundings[id] {
-                0 => 0.0,
-                n => self.network.deployed.error(n, self.bounds.magnitude[id][i]),
-            },
-        }
-    }
-
-    fn through_affine(&self, id: NodeId, op: &dyn Affine, c: &[F], work: &mut Sweep<F>) {
-        let node = &self.network.graph.nodes[id];
-        let len = node.len();
-        let computed;
-        let sweep: &[F] = match self.sweep.get(id) {
-            Some(sweep) => sweep,
-            None => {
-                computed = self.sweep_errors(id, op);
-                &computed
-            }
-        };
-        let fan_out = (0..node.inputs.len()).map(|k| op.fan_out(k)).max().unwrap_or(0);
-        for r in 0..work.count {
-            let row = &c[r * len..(r + 1) * len];
-            work.errors[r] += rows::absolute_dot(row, sweep) * SLACK;
-            if let Some(bias) = op.bias() {
-                // The sum's own rounding is part of `sweep_error`.
-                work.constants[r] += row.iter().enumerate().map(|(i, x)| x.to_f64() * bias.at(i)).sum::<f64>();
-            }
-            let size: f64 = node.inputs.iter().map(|&p| self.total_size(p)).sum();
-            work.errors[r] += 2.0 * F::TINY * fan_out as f64 * size;
-        }
-        let count = work.count;
-        for (k, &p) in node.inputs.iter().enumerate() {
-            let target = work.buffer(p, self.network.graph.nodes[p].len());
-            F::transpose(op, k, c, target, count);
-        }
-    }
-
-    fn total_size(&self, p: NodeId) -> f64 {
-        let ranges = &self.bounds.ranges[p];
-        ranges.low.iter().zip(&ranges.high).map(|(l, h)| l.abs().max(h.abs())).sum::<f64>() + 1.0
-    }
-
-    fn through_scalar(&self, id: NodeId, mut c: Vec<F>, work: &mut Sweep<F>) {
-        let node = &self.network.graph.nodes[id];
-        rows::relax_rows(&mut c, node.len(), work.count, self.lines[id].lines(), &mut work.constants, &mut work.errors);
-        let underflow = F::TINY * 4.0 * (node.len() as f64 + self.total_size(node.inputs[0]));
-        work.errors.iter_mut().for_each(|e| *e += underflow);
-        work.add(node.inputs[0], c);
-    }
-
-    fn through_general(&self, id: NodeId, op: &dyn General, c: &[F], work: &mut Sweep<F>) {
-        let node = &self.network.graph.nodes[id];
-        let operands: Vec<_> = node.inputs.iter().map(|&p| &self.bounds.ranges[p]).collect();
-        let len = node.len();
-        let own = match self.network.deployed.unit > 0.0 {
-            true => op.deployed_errors(&operands, &self.bounds.ranges[id]),
-            false => Vec::new(),
-        };
-        for r in 0..work.count {
-            let row: Vec<f64> = c[r * len..(r + 1) * len].iter().map(|x| x.to_f64()).collect();
-            if row.iter().all(|&x| x == 0.0) {
-                continue;
-            }
-            let mut back: Vec<Vec<f64>> = operands.iter().map(|p| vec![0.0; p.len()]).collect();
-            let offset = op.relax_row(&row, &operands, &mut back);
-            work.constants[r] += offset;
-            work.errors[r] += f64::EPSILON * (self.network.graph.nodes.len() + 8) as f64 * offset.abs();
-            work.errors[r] += row.iter().zip(&own).filter(|(x, _)| **x != 0.0).map(|(x, own)| x.abs() * own).sum::<f64>() * SLACK;
-            for (k, multipliers) in back.iter().enumerate() {
-                let p = node.inputs[k];
-                let size = multipliers.len();
-                let mut paid = 0.0;
-                let target = work.buffer(p, size);
-                for (i, &m) in multipliers.iter().enumerate().filter(|m| *m.1 != 0.0) {
-                    let rounded = F::from_f64(m);
-                    let error = (m - rounded.to_f64()).abs() * operands[k].at(i).magnitude() + m.abs() * self.reading_error(p, i);
-                    paid += error;
-                    target[r * size + i] += rounded;
+    let next = AtomicUsize::new(0);
+    let slots: Vec<Mutex<Option<R>>> = parts.iter().map(|_| Mutex::new(None)).collect();
+    std::thread::scope(|scope| {
+        for _ in 0..threads.min(parts.len()) {
+            scope.spawn(|| {
+                loop {
+                    let at = next.fetch_add(1, Ordering::Relaxed);
+                    let (Some(part), Some(slot)) = (parts.get(at), slots.get(at)) else { break };
+                    *slot.lock().expect("held only to store") = Some(work(part));
                 }
-                work.errors[r] += paid * SLACK;
-            }
+            });
         }
-    }
-
-    /// Reads the rows off the inputs and adds everything up.
-    fn finish(&self, work: Sweep<F>) -> Vec<Form<F>> {
-        let graph = self.network.graph;
-        let form = |r: usize| {
-            let mut coefficients = Vec::with_capacity(graph.input_len());
-            let (mut value, mut size) = (0.0, 0.0);
-            for &id in &graph.inputs {
-                let (len, ranges) = (graph.nodes[id].len(), &self.bounds.ranges[id]);
-                for i in 0..len {
-                    let v = work.buffers.get(id).and_then(|b| b.get(r * len + i)).copied().unwrap_or(F::ZERO);
-                    let (low, high, c) = (ranges.low[i], ranges.high[i], v.to_f64());
-                    if c != 0.0 {
-                        let term = (c * low).max(c * high);
-                        value += if c.is_finite() { term } else { f64::INFINITY };
-                        size += c.abs() * low.abs().max(high.abs());
-                    }
-                    coefficients.push(v);
-                }
-            }
-            let roundings = f64::EPSILON * (graph.input_len() + 8) as f64;
-            // Adding up the nodes' shares of the constant is part of each share's own allowance.
-            let error = (work.errors[r] * SLACK).next_up();
-            let constant = (work.constants[r] + error).next_up();
-            let bound = (constant + value + roundings * (size + constant.abs()) + f64::MIN_POSITIVE * graph.input_len() as f64).next_up();
-            Form { coefficients, constant, error, bound: if bound.is_nan() { f64::INFINITY } else { bound } }
-        };
-        (0..work.count).map(form).collect()
-    }
-}
-
-/// Coefficients under way.
-struct Sweep<F> {
-    buffers: Vec<Vec<F>>,
-    constants: Vec<f64>,
-    errors: Vec<f64>,
-    count: usize,
-}
-
-impl<F: Kernel> Sweep<F> {
-    /// The buffer of node `p`, zeros if it is new.
-    fn buffer(&mut self, p: NodeId, len: usize) -> &mut [F] {
-        let buffer = &mut self.buffers[p];
-        if buffer.is_empty() {
-            buffer.resize(self.count * len, F::ZERO);
-        }
-        buffer
-    }
-
-    fn add(&mut self, p: NodeId, c: Vec<F>) {
-        let buffer = &mut self.buffers[p];
-        if buffer.is_empty() {
-            *buffer = c;
-        } else {
-            buffer.iter_mut().zip(&c).for_each(|(b, &x)| *b += x);
-        }
-    }
-}
-
-fn pay_constant<F: Kernel>(values: &crate::numerics::Numbers, c: &[F], work: &mut Sweep<F>) {
-    let (len, nodes) = (values.len(), work.buffers.len());
-    for r in 0..work.count {
-        let (mut sum, mut size) = (0.0, 0.0);
-        for (i, x) in c[r * len..(r + 1) * len].iter().enumerate() {
-            let term = x.to_f64() * values.at(i);
-            sum += term;
-            size += term.abs();
-        }
-        work.constants[r] += sum;
-        work.errors[r] += f64::EPSILON * (len + 4 + nodes) as f64 * size + f64::MIN_POSITIVE * len as f64;
-    }
+    });
+    slots.into_iter().map(|slot| slot.into_inner().expect("held only to store").expect("every part was taken")).collect()
 }
 
 /// A slope as a number of the working type; 0 where it is not finite (any slope is sound).

@@ -5,8 +5,12 @@ mod crown;
 mod game;
 mod interval;
 mod network;
+mod slopes;
+mod sweep;
 
-pub use crown::{Form, Relaxation};
+pub use crown::{Plan, Relaxation};
 pub use game::Game;
 pub use interval::Bounds;
 pub use network::{Deployed, Network};
+pub use slopes::Descent;
+pub use sweep::Form;

@@ -90,15 +90,15 @@ impl<'g> Network<'g> {
 
     /// The relative rounding error of a sweep in `F` at an affine node, per unit of absolute coefficient and magnitude.
     ///
-    /// Covers the product with `W^T` and adding up what several readers pass back (`gamma` of fan-out and readers),
+    /// Covers the product with `W^T` and adding up what several readers pass back (`gamma` of roundings and readers),
     /// the sum of constants, weights that are not exact in `F`, and weights that stand for other reals.
     pub fn sweep_error<F: crate::kernels::Kernel>(&self, id: NodeId) -> f64 {
         let Operation::Affine(op) = &self.graph.nodes[id].operation else { return 0.0 };
         let readers = self.graph.nodes[id].inputs.iter().map(|&p| self.readers[p]).max().unwrap_or(1);
-        let fan_out = (0..self.graph.nodes[id].inputs.len()).map(|k| op.fan_out(k)).max().unwrap_or(0);
+        let roundings = (0..self.graph.nodes[id].inputs.len()).map(|k| op.back_roundings(k)).max().unwrap_or(0);
         let product = match (op.is_selection(), readers) {
             (true, 0 | 1) => 0.0,
-            _ => gamma::<F>(fan_out + readers + 2),
+            _ => gamma::<F>(roundings + readers + 2),
         };
         let stored = if op.inexact_in_f32() && F::UNIT > f64::EPSILON { 2.0 * F::UNIT } else { 0.0 };
         // The sum of `c_i b_i`, and adding up the nodes' sums.

@@ -34,6 +34,8 @@ pub trait Real:
     fn to_f64(self) -> f64;
     /// Absolute value.
     fn abs(self) -> Self;
+    /// Square root.
+    fn sqrt(self) -> Self;
     /// `max` that ignores NaN of `other` (as the standard library does).
     fn max(self, other: Self) -> Self;
     /// `min` that ignores NaN of `other`.
@@ -75,6 +77,10 @@ macro_rules! real {
             #[inline(always)]
             fn abs(self) -> Self {
                 $t::abs(self)
+            }
+            #[inline(always)]
+            fn sqrt(self) -> Self {
+                $t::sqrt(self)
             }
             #[inline(always)]
             fn max(self, other: Self) -> Self {

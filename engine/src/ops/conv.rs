@@ -300,6 +300,17 @@ impl Affine for Conv {
         }
     }
 
+    fn back_roundings(&self, operand: usize) -> usize {
+        let (windowed, kernel) = self.group_shape();
+        match (windowed * kernel >= FEW_PRODUCTS, self.transposed) {
+            (true, true) => kernel + 1,
+            // Windows are summed over their channels first.
+            (true, false) => windowed + self.window.most_windows() + 1,
+            _ => self.fan_out(operand),
+        }
+        .min(self.fan_out(operand) + 1)
+    }
+
     fn apply_f32(&self, _operand: usize, x: &[f32], y: &mut [f32], rows: usize, absolute: bool) {
         self.apply(&self.single, x, y, rows, absolute)
     }

@@ -170,6 +170,12 @@ pub trait Affine: Debug + Send + Sync {
     /// Most terms that one element of operand `operand` contributes to.
     fn fan_out(&self, operand: usize) -> usize;
 
+    /// Most roundings that a term meets in the transposed product as computed here: at most [`Affine::fan_out`], fewer
+    /// where partial sums are added up.
+    fn back_roundings(&self, operand: usize) -> usize {
+        self.fan_out(operand)
+    }
+
     /// True if every output is a copy of at most one input element (or zero), so that computing it never rounds.
     fn is_selection(&self) -> bool {
         false

@@ -1,0 +1,262 @@
+//! One backward sweep: rows of coefficients on some nodes go down to the inputs, every rounding paid into their constants.
+
+use super::Relaxation;
+use super::slopes::Slopes;
+use crate::graph::NodeId;
+use crate::kernels::rows::{self};
+use crate::kernels::vectors::upper_end;
+use crate::numerics::Numbers;
+use crate::ops::{Affine, General, Operation, Working};
+
+/// Slack for second-order terms and for sums of errors computed in the working type.
+pub(super) const SLACK: f64 = 1.0 + 1.0 / 512.0;
+
+/// A linear upper bound in the inputs: `coefficients . x + constant`.
+#[derive(Clone, Debug)]
+pub struct Form<F> {
+    /// One per input element.
+    pub coefficients: Vec<F>,
+    /// Includes all allowances for rounding.
+    pub constant: f64,
+    /// The allowances alone.
+    pub error: f64,
+    /// The form's greatest value over the box, rounded up.
+    pub bound: f64,
+}
+
+/// Coefficients under way.
+pub(super) struct Sweep<F> {
+    buffers: Vec<Vec<F>>,
+    pub(super) constants: Vec<f64>,
+    pub(super) errors: Vec<f64>,
+    pub(super) count: usize,
+}
+
+impl<F: Working> Sweep<F> {
+    /// The buffer of node `p`, zeros if it is new.
+    fn buffer(&mut self, p: NodeId, len: usize) -> &mut [F] {
+        let buffer = &mut self.buffers[p];
+        if buffer.is_empty() {
+            buffer.resize(self.count * len, F::ZERO);
+        }
+        buffer
+    }
+
+    fn add(&mut self, p: NodeId, c: Vec<F>) {
+        let buffer = &mut self.buffers[p];
+        if buffer.is_empty() {
+            *buffer = c;
+        } else {
+            buffer.iter_mut().zip(&c).for_each(|(b, &x)| *b += x);
+        }
+    }
+
+    /// The coefficients of row `r` on node `id` of `len` elements; empty for a node that nothing reaches.
+    fn row(&self, id: NodeId, r: usize, len: usize) -> &[F] {
+        self.buffers.get(id).and_then(|b| b.get(r * len..(r + 1) * len)).unwrap_or(&[])
+    }
+}
+
+impl<F: Working> Relaxation<'_, F> {
+    /// Linear upper bounds over the inputs of `count` rows, given by their coefficients on some nodes (flat, row by row).
+    pub fn sweep(&self, starts: Vec<(NodeId, Vec<F>)>, count: usize) -> Vec<Form<F>> {
+        self.forms(&self.descend(starts, count, None))
+    }
+
+    /// The greatest values of `count` rows over the box, as [`Relaxation::sweep`] without the forms.
+    pub(super) fn sweep_bounds(&self, starts: Vec<(NodeId, Vec<F>)>, count: usize) -> Vec<f64> {
+        let work = self.descend(starts, count, None);
+        (0..count).map(|r| self.finish(&work, r).1).collect()
+    }
+
+    /// Takes rows down to the inputs; with `slopes`, lower slopes of their own for every row.
+    pub(super) fn descend(&self, starts: Vec<(NodeId, Vec<F>)>, count: usize, mut slopes: Option<&mut Slopes<F>>) -> Sweep<F> {
+        let graph = self.network.graph;
+        let last = starts.iter().map(|s| s.0).max().unwrap_or(0);
+        let mut work = Sweep { buffers: vec![Vec::new(); last + 1], constants: vec![0.0; count], errors: vec![0.0; count], count };
+        for (id, coefficients) in starts {
+            self.pay_reading(id, &coefficients, &mut work);
+            work.add(id, coefficients);
+        }
+        for id in (0..=last).rev() {
+            if work.buffers[id].is_empty() || matches!(graph.nodes[id].operation, Operation::Input) {
+                continue;
+            }
+            let c = std::mem::take(&mut work.buffers[id]);
+            match &graph.nodes[id].operation {
+                Operation::Input => {}
+                Operation::Constant(values) => pay_constant(values, &c, &mut work),
+                Operation::Affine(op) => self.through_affine(id, op.as_ref(), &c, &mut work),
+                Operation::Scalar(_) => self.through_scalar(id, c, slopes.as_deref_mut(), &mut work),
+                Operation::General(op) => self.through_general(id, op.as_ref(), &c, &mut work),
+            }
+        }
+        work
+    }
+
+    fn pay_reading(&self, id: NodeId, c: &[F], work: &mut Sweep<F>) {
+        let len = self.network.graph.nodes[id].len();
+        if self.network.roundings[id] == 0 && self.network.readers[id] < 2 {
+            return;
+        }
+        for r in 0..work.count {
+            let row = &c[r * len..(r + 1) * len];
+            let nonzero = row.iter().enumerate().filter(|(_, x)| **x != F::ZERO);
+            let paid: f64 = nonzero.map(|(i, x)| x.abs().to_f64() * self.start_error(id, i)).sum();
+            work.errors[r] += paid * SLACK;
+        }
+    }
+
+    /// What a row pays per unit of coefficient where it starts: as for any reader, also while the node's terms are not made.
+    fn start_error(&self, id: NodeId, i: usize) -> f64 {
+        if id < self.deployed.len() {
+            return self.reading_error(id, i);
+        }
+        match self.network.roundings[id] {
+            0 => 0.0,
+            n => self.network.deployed.error(n, self.bounds.magnitude[id][i]),
+        }
+    }
+
+    fn through_affine(&self, id: NodeId, op: &dyn Affine, c: &[F], work: &mut Sweep<F>) {
+        let node = &self.network.graph.nodes[id];
+        let len = node.len();
+        let computed;
+        let sweep: &[F] = match self.sweep.get(id) {
+            Some(sweep) => sweep,
+            None => {
+                computed = self.sweep_errors(id, op);
+                &computed
+            }
+        };
+        let fan_out = (0..node.inputs.len()).map(|k| op.fan_out(k)).max().unwrap_or(0);
+        let size: f64 = node.inputs.iter().map(|&p| self.total_size(p)).sum();
+        let underflow = 2.0 * F::TINY * fan_out as f64 * size;
+        for r in 0..work.count {
+            let row = &c[r * len..(r + 1) * len];
+            work.errors[r] += rows::absolute_dot(row, sweep) * SLACK + underflow;
+            // The sum's own rounding is part of `sweep_error`.
+            work.constants[r] += match op.bias() {
+                Some(Numbers::F32(bias)) => dot(row, bias),
+                Some(Numbers::F64(bias)) => dot(row, bias),
+                None => 0.0,
+            };
+        }
+        let count = work.count;
+        for (k, &p) in node.inputs.iter().enumerate() {
+            let target = work.buffer(p, self.network.graph.nodes[p].len());
+            F::transpose(op, k, c, target, count);
+        }
+    }
+
+    fn total_size(&self, p: NodeId) -> f64 {
+        let ranges = &self.bounds.ranges[p];
+        ranges.low.iter().zip(&ranges.high).map(|(l, h)| l.abs().max(h.abs())).sum::<f64>() + 1.0
+    }
+
+    fn through_scalar(&self, id: NodeId, mut c: Vec<F>, slopes: Option<&mut Slopes<F>>, work: &mut Sweep<F>) {
+        let node = &self.network.graph.nodes[id];
+        match slopes {
+            Some(slopes) => slopes.relax(self, id, &mut c, work),
+            None => rows::relax_rows(&mut c, node.len(), work.count, self.lines[id].lines(), &mut work.constants, &mut work.errors),
+        }
+        let underflow = F::TINY * 4.0 * (node.len() as f64 + self.total_size(node.inputs[0]));
+        work.errors.iter_mut().for_each(|e| *e += underflow);
+        work.add(node.inputs[0], c);
+    }
+
+    fn through_general(&self, id: NodeId, op: &dyn General, c: &[F], work: &mut Sweep<F>) {
+        let node = &self.network.graph.nodes[id];
+        let operands: Vec<_> = node.inputs.iter().map(|&p| &self.bounds.ranges[p]).collect();
+        let len = node.len();
+        let own = match self.network.deployed.unit > 0.0 {
+            true => op.deployed_errors(&operands, &self.bounds.ranges[id]),
+            false => Vec::new(),
+        };
+        for r in 0..work.count {
+            let row: Vec<f64> = c[r * len..(r + 1) * len].iter().map(|x| x.to_f64()).collect();
+            if row.iter().all(|&x| x == 0.0) {
+                continue;
+            }
+            let mut back: Vec<Vec<f64>> = operands.iter().map(|p| vec![0.0; p.len()]).collect();
+            let offset = op.relax_row(&row, &operands, &mut back);
+            work.constants[r] += offset;
+            work.errors[r] += f64::EPSILON * (self.network.graph.nodes.len() + 8) as f64 * offset.abs();
+            work.errors[r] += row.iter().zip(&own).filter(|(x, _)| **x != 0.0).map(|(x, own)| x.abs() * own).sum::<f64>() * SLACK;
+            for (k, multipliers) in back.iter().enumerate() {
+                let p = node.inputs[k];
+                let size = multipliers.len();
+                let mut paid = 0.0;
+                let target = work.buffer(p, size);
+                for (i, &m) in multipliers.iter().enumerate().filter(|m| *m.1 != 0.0) {
+                    let rounded = F::from_f64(m);
+                    let error = (m - rounded.to_f64()).abs() * operands[k].at(i).magnitude() + m.abs() * self.reading_error(p, i);
+                    paid += error;
+                    target[r * size + i] += rounded;
+                }
+                work.errors[r] += paid * SLACK;
+            }
+        }
+    }
+
+    /// Linear forms of all rows that have reached the inputs.
+    pub(super) fn forms(&self, work: &Sweep<F>) -> Vec<Form<F>> {
+        let graph = self.network.graph;
+        let form = |r: usize| {
+            let mut coefficients = Vec::with_capacity(graph.input_len());
+            for &id in &graph.inputs {
+                let (len, first) = (graph.nodes[id].len(), coefficients.len());
+                coefficients.extend_from_slice(work.row(id, r, len));
+                coefficients.resize(first + len, F::ZERO);
+            }
+            let (constant, bound) = self.finish(work, r);
+            Form { coefficients, constant, error: (work.errors[r] * SLACK).next_up(), bound }
+        };
+        (0..work.count).map(form).collect()
+    }
+
+    /// The constant of row `r` with all allowances, and the greatest value over the box, both rounded up.
+    fn finish(&self, work: &Sweep<F>, r: usize) -> (f64, f64) {
+        let graph = self.network.graph;
+        let (mut value, mut size) = (0.0, 0.0);
+        for &id in &graph.inputs {
+            let ranges = &self.bounds.ranges[id];
+            let mut ends = [0.0; 2];
+            upper_end(work.row(id, r, ranges.len()), &ranges.low, &ranges.high, &mut ends);
+            value += ends[0];
+            size += ends[1];
+        }
+        let roundings = f64::EPSILON * (graph.input_len() + 8) as f64;
+        // Adding up the nodes' shares of the constant is part of each share's own allowance.
+        let error = (work.errors[r] * SLACK).next_up();
+        let constant = (work.constants[r] + error).next_up();
+        let bound = (constant + value + roundings * (size + constant.abs()) + f64::MIN_POSITIVE * graph.input_len() as f64).next_up();
+        (constant, if bound.is_nan() { f64::INFINITY } else { bound })
+    }
+}
+
+fn dot<F: Working, B: crate::numerics::Real>(row: &[F], bias: &[B]) -> f64 {
+    const WIDE: usize = 8;
+    let ((row, row_rest), (bias, bias_rest)) = (row.as_chunks::<WIDE>(), bias.as_chunks::<WIDE>());
+    let mut sums = [0.0; WIDE];
+    for (x, b) in row.iter().zip(bias) {
+        for i in 0..WIDE {
+            sums[i] += x[i].to_f64() * b[i].to_f64();
+        }
+    }
+    sums.iter().sum::<f64>() + row_rest.iter().zip(bias_rest).map(|(x, b)| x.to_f64() * b.to_f64()).sum::<f64>()
+}
+
+fn pay_constant<F: Working>(values: &Numbers, c: &[F], work: &mut Sweep<F>) {
+    let (len, nodes) = (values.len(), work.buffers.len());
+    for r in 0..work.count {
+        let (mut sum, mut size) = (0.0, 0.0);
+        for (i, x) in c[r * len..(r + 1) * len].iter().enumerate() {
+            let term = x.to_f64() * values.at(i);
+            sum += term;
+            size += term.abs();
+        }
+        work.constants[r] += sum;
+        work.errors[r] += f64::EPSILON * (len + 4 + nodes) as f64 * size + f64::MIN_POSITIVE * len as f64;
+    }
+}
