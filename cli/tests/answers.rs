@@ -148,3 +148,52 @@ fn bounds_enclose_the_outputs() {
         assert!(name == "Y_0" && (-0.001..=0.0).contains(&low) && (2.0..2.001).contains(&high), "{run:?}");
     }
 }
+
+/// A network of pseudo-random weights whose greatest output lies far below what bounds of the whole box tell.
+fn hard() -> Bench {
+    let mut state = 7u64;
+    let mut weights = |rows: usize, columns: usize| -> Vec<Vec<f32>> {
+        let mut next = || {
+            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            (state >> 40) as f32 / (1 << 23) as f32 - 1.0
+        };
+        (0..rows).map(|_| (0..columns).map(|_| next()).collect()).collect()
+    };
+    let mut model = Model::new(&[1, 10]);
+    let mut below = "X".to_owned();
+    for (k, (rows, columns)) in [(50, 10), (50, 50), (50, 50)].into_iter().enumerate() {
+        let layer = weights(rows, columns);
+        let rows: Vec<&[f32]> = layer.iter().map(|row| &row[..]).collect();
+        model = model.gemm(&below, &format!("H{k}"), &rows, &[]).apply("Relu", &[&format!("H{k}")], &format!("R{k}"));
+        below = format!("R{k}");
+    }
+    let last = weights(1, 50);
+    let model = model.gemm(&below, "Y", &[&last[0]], &[]).output("Y", &[1, 1]);
+    Bench::new(&model, &query(&[("-1", "1"); 10], 1, "(assert (>= Y_0 250))"))
+}
+
+#[test]
+fn a_time_limit_is_kept_and_says_what_is_proved() {
+    let started = std::time::Instant::now();
+    let run = hard().run(&["verify", "net.onnx", "query.vnnlib", "--timeout", "1"]);
+    assert_eq!((run.verdict(), run.code), ("timed-out", 2));
+    assert!(started.elapsed() < std::time::Duration::from_millis(1800), "{:?}", started.elapsed());
+    assert!(run.detail("proved").is_some() && run.detail("best margin").is_some_and(|m| m.starts_with('-')), "{}", run.output);
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupt_ends_with_unknown_and_what_is_proved() {
+    let bench = hard();
+    let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin("ironbound"));
+    command.args(["verify", "net.onnx", "query.vnnlib"]).current_dir(bench.path("."));
+    let child = command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().expect("runs");
+    std::thread::sleep(std::time::Duration::from_millis(700));
+    let sent = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("runs");
+    assert!(sent.success());
+    let done = child.wait_with_output().expect("ends");
+    let output = String::from_utf8_lossy(&done.stdout);
+    assert_eq!((done.status.code(), output.lines().next()), (Some(2), Some("unknown")), "{output}");
+    assert!(output.contains("stopped by the user") && output.contains("proved: "), "{output}");
+    assert!(done.stderr.is_empty(), "no progress in a pipe");
+}
