@@ -125,6 +125,18 @@ fn a_node_used_twice_counts_twice() {
 }
 
 #[test]
+fn a_bent_function_of_a_bent_function_is_bounded() {
+    // relu(clip(2x)) + clip(2x), clipped to [-0.5, 2]: at most 4.
+    let limits = |model: Model| model.constant("low", &[], &[-0.5]).constant("high", &[], &[2.0]);
+    let model = limits(Model::new(&[1, 1])).gemm("X", "H", &[&[2.0]], &[]).apply("Clip", &["H", "low", "high"], "C");
+    let model = model.apply("Relu", &["C"], "R").apply("Add", &["R", "C"], "Y").output("Y", &[1, 1]);
+    let around = [("-1", "1")];
+    expect(&model, &query(&around, 1, "(assert (>= Y_0 4))"), "auto", "sat");
+    never(&model, &query(&around, 1, "(assert (>= Y_0 4.01))"), "auto", "sat");
+    never(&model, &query(&around, 1, "(assert (<= Y_0 -0.51))"), "auto", "sat");
+}
+
+#[test]
 #[ignore = "needs intermediate bounds by backward sweeps on graphs that are no chains"]
 fn x_minus_x_is_zero() {
     let difference = Model::new(&[1, 1]).apply("Sub", &["X", "X"], "D").apply("Relu", &["D"], "Y").output("Y", &[1, 1]);

@@ -108,10 +108,17 @@ impl<'n, F: Working> Relaxation<'n, F> {
             if let Some(known) = plan.inherited.and_then(|b| b.ranges.get(id)) {
                 relaxation.meet(id, known);
             }
+            // Rows that start at a scalar node go through its lines; those of an affine node are computed when first needed.
+            let scalar = matches!(node.operation, Operation::Scalar(_));
+            if scalar {
+                relaxation.push_terms(id);
+            }
             if plan.rows && !network.shallow[id] {
                 relaxation.tighten(id, plan);
             }
-            relaxation.push_terms(id);
+            if !scalar {
+                relaxation.push_terms(id);
+            }
         }
         relaxation
     }
