@@ -43,6 +43,15 @@ impl Game {
         self.read(m, dims, columns, &middle, &radius);
     }
 
+    /// The outcome where facts are not finite: no weights, and the middle of the box as a point like any other.
+    pub fn forfeit(&mut self, low: &[f64], high: &[f64]) {
+        self.theta.clear();
+        self.value = f64::INFINITY;
+        self.bound = f64::INFINITY;
+        self.point.clear();
+        self.point.extend(low.iter().zip(high).map(|(l, h)| 0.5 * l + 0.5 * h));
+    }
+
     /// The table of the basis {weight `first`; for each input the nonnegative part of its coefficient}: rows `0..dims`
     /// for inputs, row `dims` for the sum of weights, row `dims + 1` for reduced costs; the last column is the solution.
     fn start(&mut self, a: &[f64], centred: &[f64], radius: &[f64], first: usize, columns: usize) {

@@ -4,10 +4,12 @@ mod decimal;
 pub mod elementary;
 mod interval;
 mod numbers;
+mod random;
 mod real;
 pub mod rounding;
 
 pub use decimal::{Decimal, DecimalError};
 pub use interval::Interval;
 pub use numbers::Numbers;
+pub use random::Random;
 pub use real::Real;

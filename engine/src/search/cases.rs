@@ -10,6 +10,7 @@ use super::tree::{self, End};
 use super::{Config, Observer, Reason, Report, Statistics, Verdict, Witness, problem, wide, witness};
 use crate::bounds::chain::{Bounder, compile};
 use crate::graph::Graph;
+use crate::numerics::Real;
 use crate::query::{Case, DeclaredElement, Query};
 
 /// A query being decided.
@@ -166,20 +167,17 @@ impl Solver<'_> {
     fn search_chain(&self, chains: &Chains, case: &Case, first: usize, semantics: Semantics, statistics: &mut Statistics) -> CaseOutcome {
         let deployed = problem::deployed(semantics, self.network.element);
         let (low, high) = problem::region_box(case, semantics, self.network.element);
-        let method = ChainMethod {
-            single: chains.single.as_ref().map(|b| b.with(problem::objectives(case, self.network), deployed)),
-            double: chains.double.with(problem::objectives(case, self.network), deployed),
-            check: &|x| self.check(case, first, semantics, x).is_some(),
-            attack: self.config.attack,
-        };
-        let root = match &method.single {
+        let single = chains.single.as_ref().map(|b| b.with(problem::objectives(case, self.network), deployed));
+        let double = chains.double.with(problem::objectives(case, self.network), deployed);
+        let root = match &single {
             Some(bounder) => {
-                use crate::numerics::Real;
                 let down = low.iter().map(|&x| f32::from_f64_down(x)).collect();
                 AnyPart::Single(bounder.root(down, high.iter().map(|&x| f32::from_f64_up(x)).collect()))
             }
-            None => AnyPart::Double(method.double.root(low, high)),
+            None => AnyPart::Double(double.root(low, high)),
         };
+        let check = |x: &[f64]| self.check(case, first, semantics, x).is_some();
+        let method = ChainMethod { single, double, check: &check, root: root.clone(), seed: self.config.seed, attack: self.config.attack };
         let result = tree::search(&method, vec![root], self.config, self.deadline, self.observer);
         statistics.subproblems += result.steps;
         statistics.proved = result.proved;

@@ -20,6 +20,10 @@ pub struct ChainMethod<'a> {
     pub double: Bounder<f64>,
     /// Says whether a point is a counterexample; called on the relaxation's worst points.
     pub check: &'a (dyn Fn(&[f64]) -> bool + Sync),
+    /// The whole set.
+    pub root: AnyPart,
+    /// Seed of random points.
+    pub seed: u64,
     /// Look at those points at all.
     pub attack: bool,
 }
@@ -86,6 +90,19 @@ impl Method for ChainMethod<'_> {
             AnyPart::Single(p) => p.share,
             AnyPart::Double(p) => p.share,
         }
+    }
+
+    fn assault(&self, effort: u32, workspace: &mut ChainWorkspace) -> Option<Vec<f64>> {
+        if !self.attack {
+            return None;
+        }
+        let count = 4096 << (2 * effort);
+        let candidates = match (&self.single, &self.root) {
+            (Some(bounder), AnyPart::Single(root)) => bounder.sample(&root.low, &root.high, count, self.seed, &mut workspace.single),
+            (_, AnyPart::Double(root)) => self.double.sample(&root.low, &root.high, count, self.seed, &mut workspace.double),
+            _ => return None,
+        };
+        candidates.into_iter().find(|x| (self.check)(x))
     }
 
     fn part_size(&self) -> u64 {

@@ -26,6 +26,8 @@ pub trait Method: Sync {
     fn promise(&self, part: &Self::Part) -> f64;
     /// The part's share of the whole input set.
     fn share(&self, part: &Self::Part) -> f64;
+    /// Looks for a counterexample in the whole set, harder each time; called a few times while a search drags on.
+    fn assault(&self, effort: u32, workspace: &mut Self::Workspace) -> Option<Vec<f64>>;
     /// Memory that one open part takes, in bytes.
     fn part_size(&self) -> u64;
 }
@@ -85,6 +87,10 @@ const URGENT: usize = 2;
 const PROMISING: usize = 2;
 /// Steps per task and round.
 const STEPS: usize = 48;
+/// Steps before the first assault; each later one comes after eight times as many.
+const FIRST_ASSAULT: u64 = 500;
+/// Assaults of a search.
+const MOST_EFFORTS: u32 = 4;
 /// Stuck parts kept; more than this and the search is hopeless.
 const MOST_STUCK: usize = 64;
 
@@ -111,6 +117,7 @@ pub fn search<M: Method>(
     let mut result = Result { end: End::Done, steps: 0, proved: 0.0, margin: f64::INFINITY, worst: f64::NEG_INFINITY, stuck: Vec::new() };
     let mut pool = Workers { method, idle: (0..config.threads.max(1)).map(|_| method.workspace()).collect() };
     let mut told = Instant::now();
+    let mut efforts = 0;
     while !open.is_empty() {
         if let Some(reason) = limit(config, deadline, open.len() as u64 * method.part_size()) {
             result.end = End::Stopped(reason);
@@ -128,6 +135,13 @@ pub fn search<M: Method>(
                 result.end = End::Witness(point);
                 return result;
             }
+        }
+        if efforts < MOST_EFFORTS && result.steps >= FIRST_ASSAULT << (3 * efforts) {
+            if let Some(point) = method.assault(efforts, &mut pool.idle[0]) {
+                result.end = End::Witness(point);
+                return result;
+            }
+            efforts += 1;
         }
         if result.stuck.len() > MOST_STUCK {
             break;

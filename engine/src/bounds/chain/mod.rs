@@ -11,6 +11,7 @@ mod facts;
 mod layer;
 mod objective;
 mod refresh;
+mod sample;
 
 pub use bounder::{Bounder, Outcome, Part, Workspace};
 pub use branch::Choice;

@@ -299,10 +299,7 @@ impl<F: Kernel> Bounder<F> {
         if !a.iter().chain(k.iter()).all(|x| x.is_finite()) {
             a.clear();
             k.clear();
-            // Nothing was played: the middle of the box stands for the worst point.
-            game.theta.clear();
-            game.point.clear();
-            game.point.extend(low.iter().zip(high.iter()).map(|(l, h)| 0.5 * l + 0.5 * h));
+            game.forfeit(low, high);
             return f64::INFINITY;
         }
         game.solve(a, k, low, high);
