@@ -32,6 +32,8 @@ enum Method {
     Interval,
     /// Backward propagation of linear bounds (CROWN)
     Crown,
+    /// The same with optimised slopes (alpha-CROWN)
+    Slopes,
 }
 
 /// Prints one line `Y_i low high` per output element and case, rounded outward.
@@ -41,6 +43,7 @@ pub fn run(arguments: &Arguments, started: Instant) -> Result<Finished, Failure>
     let method = match arguments.method {
         Method::Interval => BoundMethod::Interval,
         Method::Crown => BoundMethod::Crown,
+        Method::Slopes => BoundMethod::Slopes,
     };
     let (mut output, inputs) = (String::new(), problem.query.input_len());
     for (number, case) in problem.query.cases.iter().enumerate() {

@@ -140,7 +140,7 @@ fn an_attack_finds_or_gives_up_but_proves_nothing() {
 
 #[test]
 fn bounds_enclose_the_outputs() {
-    for method in ["interval", "crown"] {
+    for method in ["interval", "crown", "slopes"] {
         let run = asking("(assert (>= Y_0 2.5))").run(&["bounds", "net.onnx", "query.vnnlib", "--method", method]);
         let words: Vec<&str> = run.output.split_whitespace().collect();
         let [name, low, high] = words[..] else { panic!("{run:?}") };

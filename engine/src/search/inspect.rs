@@ -3,7 +3,7 @@
 use super::cases::Solver;
 use super::problem;
 use super::{Config, Observer, Reason, Report, SemanticsChoice, Statistics, Verdict};
-use crate::bounds::{Network, Relaxation};
+use crate::bounds::{Descent, Network, Plan, Relaxation};
 use crate::graph::Graph;
 use crate::ops::Ranges;
 use crate::query::{Case, Query};
@@ -16,7 +16,12 @@ pub enum BoundMethod {
     Interval,
     /// Backward propagation of linear bounds, also for intermediate values.
     Crown,
+    /// The same with optimised slopes, for outputs and intermediate values.
+    Slopes,
 }
+
+/// Steps of [`BoundMethod::Slopes`].
+const STEPS: usize = 20;
 
 /// Output rows that one backward sweep takes together.
 const ROWS: usize = 128;
@@ -27,15 +32,15 @@ pub fn output_bounds(network: &Graph, case: &Case, method: BoundMethod, config: 
     let (low, high) = problem::region_box(case, semantics, network.element);
     let net = Network::new(network, problem::deployed(semantics, network.element));
     let input = Ranges { low, high };
-    let relaxation = match method {
-        BoundMethod::Interval => Relaxation::<f64>::interval(&net, &input),
-        BoundMethod::Crown => Relaxation::<f64>::crown(&net, &input, &|| config.is_over()),
-    };
+    let steps = if method == BoundMethod::Slopes { STEPS } else { 0 };
+    let stop = || config.is_over();
+    let plan = Plan { inherited: None, rows: method != BoundMethod::Interval, steps, threads: config.threads, stop: &stop };
+    let relaxation = Relaxation::<f64>::planned(&net, &input, plan);
     let mut all = Ranges::default();
     for &id in &network.outputs {
         let mut ranges = relaxation.bounds.ranges[id].clone();
-        if method == BoundMethod::Crown {
-            tighten(&relaxation, id, &mut ranges);
+        if method != BoundMethod::Interval {
+            tighten(&relaxation, id, steps, &mut ranges);
         }
         all.low.extend(ranges.low);
         all.high.extend(ranges.high);
@@ -44,7 +49,7 @@ pub fn output_bounds(network: &Graph, case: &Case, method: BoundMethod, config: 
 }
 
 /// Intersects the ranges of a node with backward bounds of every element.
-fn tighten(relaxation: &Relaxation<f64>, id: usize, ranges: &mut Ranges) {
+fn tighten(relaxation: &Relaxation<f64>, id: usize, steps: usize, ranges: &mut Ranges) {
     let len = ranges.len();
     for first in (0..len).step_by(ROWS) {
         let part = first..len.min(first + ROWS);
@@ -53,7 +58,7 @@ fn tighten(relaxation: &Relaxation<f64>, id: usize, ranges: &mut Ranges) {
             rows[2 * r * len + i] = 1.0;
             rows[(2 * r + 1) * len + i] = -1.0;
         }
-        let forms = relaxation.sweep(vec![(id, rows)], 2 * part.len());
+        let forms = relaxation.optimised(&[(id, rows)], 2 * part.len(), Descent::of(steps), &|_| false);
         for (r, i) in part.enumerate() {
             ranges.high[i] = ranges.high[i].min(forms[2 * r].bound);
             ranges.low[i] = ranges.low[i].max(-forms[2 * r + 1].bound);
