@@ -11,6 +11,10 @@
 pub struct Game {
     table: Vec<f64>,
     basis: Vec<usize>,
+    middle: Vec<f64>,
+    radius: Vec<f64>,
+    centred: Vec<f64>,
+    pivot_row: Vec<f64>,
     /// Weights of the facts; nonnegative, of sum about one.
     pub theta: Vec<f64>,
     /// The least maximum found (approximately): negative means the facts exclude each other.
@@ -29,18 +33,22 @@ impl Game {
     pub fn solve(&mut self, a: &[f64], k: &[f64], low: &[f64], high: &[f64]) {
         let (m, dims) = (k.len(), low.len());
         let columns = m + 2 * dims + 1;
-        let middle: Vec<f64> = low.iter().zip(high).map(|(l, h)| 0.5 * l + 0.5 * h).collect();
-        let radius: Vec<f64> = low.iter().zip(high).map(|(l, h)| (0.5 * (h - l)).max(0.0)).collect();
-        let centred: Vec<f64> = (0..m).map(|i| k[i] + dot(&a[i * dims..(i + 1) * dims], &middle)).collect();
-        let bound = |i: usize| centred[i] + a[i * dims..(i + 1) * dims].iter().zip(&radius).map(|(v, r)| v.abs() * r).sum::<f64>();
+        self.middle.clear();
+        self.middle.extend(low.iter().zip(high).map(|(l, h)| 0.5 * l + 0.5 * h));
+        self.radius.clear();
+        self.radius.extend(low.iter().zip(high).map(|(l, h)| (0.5 * (h - l)).max(0.0)));
+        self.centred.clear();
+        self.centred.extend((0..m).map(|i| k[i] + dot(&a[i * dims..(i + 1) * dims], &self.middle)));
+        let radius = &self.radius;
+        let bound = |i: usize| self.centred[i] + a[i * dims..(i + 1) * dims].iter().zip(radius).map(|(v, r)| v.abs() * r).sum::<f64>();
         let first = (0..m).min_by(|&i, &j| bound(i).total_cmp(&bound(j))).unwrap_or(0);
-        self.start(a, &centred, &radius, first, columns);
+        self.start(a, first, columns);
         for _ in 0..MOST_PIVOTS {
             if !self.pivot(dims, columns) {
                 break;
             }
         }
-        self.read(m, dims, columns, &middle, &radius);
+        self.read(m, dims, columns);
     }
 
     /// The outcome where facts are not finite: no weights, and the middle of the box as a point like any other.
@@ -54,8 +62,8 @@ impl Game {
 
     /// The table of the basis {weight `first`; for each input the nonnegative part of its coefficient}: rows `0..dims`
     /// for inputs, row `dims` for the sum of weights, row `dims + 1` for reduced costs; the last column is the solution.
-    fn start(&mut self, a: &[f64], centred: &[f64], radius: &[f64], first: usize, columns: usize) {
-        let (m, dims) = (centred.len(), radius.len());
+    fn start(&mut self, a: &[f64], first: usize, columns: usize) {
+        let (m, dims) = (self.centred.len(), self.radius.len());
         self.table.clear();
         self.table.resize((dims + 2) * columns, 0.0);
         self.basis.clear();
@@ -76,10 +84,10 @@ impl Game {
         self.table[(dims + 1) * columns - 1] = 1.0;
         self.basis.push(first);
         let (rows, costs) = self.table.split_at_mut((dims + 1) * columns);
-        costs[..m].copy_from_slice(centred);
+        costs[..m].copy_from_slice(&self.centred);
         for d in 0..dims {
-            costs[m + d] = radius[d];
-            costs[m + dims + d] = radius[d];
+            costs[m + d] = self.radius[d];
+            costs[m + dims + d] = self.radius[d];
         }
         for (r, &b) in self.basis.iter().enumerate() {
             let cost = costs[b];
@@ -104,20 +112,21 @@ impl Game {
             return false;
         };
         let inverse = 1.0 / self.table[leave * columns + enter];
-        let pivot_row: Vec<f64> = self.table[leave * columns..(leave + 1) * columns].iter().map(|x| x * inverse).collect();
-        for r in 0..dims + 2 {
-            let factor = self.table[r * columns + enter];
+        let Game { table, pivot_row, .. } = self;
+        pivot_row.clear();
+        pivot_row.extend(table[leave * columns..(leave + 1) * columns].iter().map(|x| x * inverse));
+        for (r, row) in table.chunks_exact_mut(columns).enumerate() {
+            let factor = row[enter];
             if r != leave && factor != 0.0 {
-                let row = &mut self.table[r * columns..(r + 1) * columns];
-                row.iter_mut().zip(&pivot_row).for_each(|(x, p)| *x -= factor * p);
+                row.iter_mut().zip(pivot_row.iter()).for_each(|(x, p)| *x -= factor * p);
             }
         }
-        self.table[leave * columns..(leave + 1) * columns].copy_from_slice(&pivot_row);
+        table[leave * columns..(leave + 1) * columns].copy_from_slice(pivot_row);
         self.basis[leave] = enter;
         true
     }
 
-    fn read(&mut self, m: usize, dims: usize, columns: usize, middle: &[f64], radius: &[f64]) {
+    fn read(&mut self, m: usize, dims: usize, columns: usize) {
         self.theta.clear();
         self.theta.resize(m, 0.0);
         for (r, &b) in self.basis.iter().enumerate() {
@@ -127,7 +136,8 @@ impl Game {
             }
         }
         self.value = -self.table[(dims + 2) * columns - 1];
-        let costs = &self.table[(dims + 1) * columns..];
+        let Game { table, middle, radius, .. } = self;
+        let costs = &table[(dims + 1) * columns..];
         // The dual variable of input d is its reduced cost less its cost; the point lies opposite.
         self.point.clear();
         self.point.extend((0..dims).map(|d| middle[d] + (radius[d] - costs[m + d]).clamp(-radius[d], radius[d])));

@@ -116,6 +116,9 @@ pub struct Workspace<F> {
     /// Facts of the disjunct played last: coefficients and constants.
     pub(super) fact_rows: Vec<f64>,
     pub(super) fact_constants: Vec<f64>,
+    /// The phases' facts.
+    pub(super) phase_rows: Vec<f64>,
+    pub(super) phase_constants: Vec<f64>,
     /// Their weighted combination.
     pub(super) combined: Vec<f64>,
     /// The smallest box found that holds all counterexamples of open disjuncts.

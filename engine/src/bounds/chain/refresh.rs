@@ -1,6 +1,5 @@
 //! Fresh lines by backward sweeps: CROWN for unstable neurons, layer by layer, and for the objectives.
 
-use super::Phase;
 use super::bounder::{Bounder, Part, Verdict, Workspace};
 use super::layer::Reduced;
 use crate::kernels::{Kernel, View, padded, rows};
@@ -212,7 +211,7 @@ impl<F: Kernel> Bounder<F> {
         let mut open = Vec::new();
         let (mut worst, mut margin) = (f64::NEG_INFINITY, f64::INFINITY);
         ws.candidates.clear();
-        let facts = self.phase_facts(part, ws);
+        self.phase_facts(part, ws);
         let dims = self.chain.inputs;
         ws.hull = None;
         ws.promise = f64::NEG_INFINITY;
@@ -224,7 +223,7 @@ impl<F: Kernel> Bounder<F> {
                 margin = margin.min(-best);
                 continue;
             }
-            let bound = self.play(rows, &facts, ws);
+            let bound = self.play(rows, ws);
             if bound < 0.0 {
                 margin = margin.min(-bound);
                 continue;
@@ -246,28 +245,38 @@ impl<F: Kernel> Bounder<F> {
         if open.is_empty() { Verdict::Closed(margin) } else { Verdict::Open(open, worst) }
     }
 
-    /// Facts that hold for every counterexample in the part: phases as linear functions of the inputs.
-    fn phase_facts(&self, part: &Part<F>, ws: &Workspace<F>) -> Vec<(Vec<f64>, f64)> {
+    /// Facts that hold for every counterexample in the part, phases as linear functions of the inputs: appended to
+    /// `ws.phase_rows` and `ws.phase_constants`.
+    fn phase_facts(&self, part: &Part<F>, ws: &mut Workspace<F>) {
         let facts = ws.facts.as_ref().expect("loaded");
         let (n, dims) = (self.lined(), self.chain.inputs);
         let first = facts.low.len() - n;
-        let fact = |phase: &Phase| -> (Vec<f64>, f64) {
+        ws.phase_rows.clear();
+        ws.phase_constants.clear();
+        for phase in &part.phases {
             let j = self.span(phase.layer as usize).start + phase.neuron as usize;
             let sign = if phase.active { 1.0 } else { -1.0 };
-            if phase.layer == 0 {
+            let start = ws.phase_rows.len();
+            let constant = if phase.layer == 0 {
                 let layer = &self.chain.layers[0];
                 let row = &layer.weights[j * layer.below..(j + 1) * layer.below];
                 let size: f64 = row.iter().zip(&*ws.input_value).map(|(w, m)| w.to_f64().abs() * m.to_f64()).sum();
                 let error = (self.deployed.error(layer.terms, size + layer.bias_magnitude[j]) + layer.bias_error[j]) * ERROR_SLACK;
-                (row.iter().map(|w| sign * w.to_f64()).collect(), (sign * layer.bias[j] + error).next_up())
+                ws.phase_rows.extend(row.iter().map(|w| sign * w.to_f64()));
+                (sign * layer.bias[j] + error).next_up()
             } else {
                 // Active: 0 <= a <= upper line; inactive: 0 <= -a <= -(lower line).
                 let lines = if phase.active { &facts.upper } else { &facts.lower };
                 let at = |d: usize| sign * lines[d * n + j - first].to_f64();
-                ((0..dims).map(at).collect(), at(dims))
+                ws.phase_rows.extend((0..dims).map(at));
+                at(dims)
+            };
+            if constant.is_finite() && ws.phase_rows[start..].iter().all(|x| x.is_finite()) {
+                ws.phase_constants.push(constant);
+            } else {
+                ws.phase_rows.truncate(start);
             }
-        };
-        part.phases.iter().map(fact).filter(|(v, k)| k.is_finite() && v.iter().all(|x| x.is_finite())).collect()
+        }
     }
 
     /// Makes the relaxation's worst point a candidate where the network itself comes within rounding of the disjunct.
@@ -283,19 +292,29 @@ impl<F: Kernel> Bounder<F> {
     }
 
     /// The rigorous bound of the best combination of a disjunct's objectives with cuts and phases.
-    fn play(&self, rows: &[usize], facts: &[(Vec<f64>, f64)], ws: &mut Workspace<F>) -> f64 {
+    fn play(&self, rows: &[usize], ws: &mut Workspace<F>) -> f64 {
         let dims = self.chain.inputs;
-        let Workspace { fact_rows: a, fact_constants: k, forms, form_constants, game, low, high, combined, .. } = ws;
+        let Workspace {
+            fact_rows: a,
+            fact_constants: k,
+            phase_rows,
+            phase_constants,
+            forms,
+            form_constants,
+            game,
+            low,
+            high,
+            combined,
+            ..
+        } = ws;
         a.clear();
         k.clear();
         for &r in rows.iter().chain(&self.objectives.cuts) {
             a.extend_from_slice(&forms[r * dims..(r + 1) * dims]);
             k.push(form_constants[r]);
         }
-        for (v, c) in facts {
-            a.extend_from_slice(v);
-            k.push(*c);
-        }
+        a.extend_from_slice(phase_rows);
+        k.extend_from_slice(phase_constants);
         if !a.iter().chain(k.iter()).all(|x| x.is_finite()) {
             a.clear();
             k.clear();
