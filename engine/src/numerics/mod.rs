@@ -2,6 +2,7 @@
 
 mod decimal;
 pub mod elementary;
+pub mod environment;
 mod interval;
 mod numbers;
 mod random;

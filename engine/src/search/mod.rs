@@ -21,6 +21,7 @@ use std::time::Instant;
 use checker::Semantics;
 
 use crate::graph::Graph;
+use crate::numerics::environment;
 use crate::query::{DeclaredElement, Query};
 use cases::{Attempt, Solver};
 
@@ -35,6 +36,10 @@ pub fn verify(network: &Graph, query: &Query, config: &Config, observer: &dyn Ob
 }
 
 fn decide(network: &Graph, query: &Query, config: &Config, observer: &dyn Observer) -> Report {
+    if !environment::is_default() {
+        let why = "the default floating-point environment (round to nearest, subnormals kept); a library in this process has changed it";
+        return Report::unknown(Reason::Unsupported(why.into()), None);
+    }
     let (sure, fallback) = match config.semantics {
         SemanticsChoice::Only(semantics) => (semantics, None),
         SemanticsChoice::Auto => (Semantics::Both, (query.declared_element() == DeclaredElement::Real).then_some(Semantics::Real)),

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use super::{Config, Observer, Progress, Reason};
+use crate::numerics::environment;
 
 /// A way to bound parts.
 pub trait Method: Sync {
@@ -240,6 +241,11 @@ fn work<M: Method>(method: &M, task: Task<M::Part>, workspace: &mut M::Workspace
         margin: f64::INFINITY,
         worst_stuck: f64::NEG_INFINITY,
     };
+    if !environment::is_default() {
+        // No bound means anything here: the part stays undecided.
+        report.stuck.append(&mut report.open);
+        report.worst_stuck = f64::INFINITY;
+    }
     while report.steps < STEPS as u64 && !stop() {
         let Some(part) = report.open.pop() else { break };
         let share = method.share(&part);
