@@ -177,7 +177,15 @@ impl Solver<'_> {
             None => AnyPart::Double(double.root(low, high)),
         };
         let check = |x: &[f64]| self.check(case, first, semantics, x).is_some();
-        let method = ChainMethod { single, double, check: &check, root: root.clone(), seed: self.config.seed, attack: self.config.attack };
+        let method = ChainMethod {
+            single,
+            double,
+            check: &check,
+            root: root.clone(),
+            deadline: self.deadline,
+            seed: self.config.seed,
+            attack: self.config.attack,
+        };
         let result = tree::search(&method, vec![root], self.config, self.deadline, self.observer);
         statistics.subproblems += result.steps;
         statistics.proved = result.proved;

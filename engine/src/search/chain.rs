@@ -22,6 +22,8 @@ pub struct ChainMethod<'a> {
     pub check: &'a (dyn Fn(&[f64]) -> bool + Sync),
     /// The whole set.
     pub root: AnyPart,
+    /// When to stop.
+    pub deadline: Option<std::time::Instant>,
     /// Seed of random points.
     pub seed: u64,
     /// Look at those points at all.
@@ -40,7 +42,9 @@ impl Method for ChainMethod<'_> {
     type Workspace = ChainWorkspace;
 
     fn workspace(&self) -> ChainWorkspace {
-        ChainWorkspace::default()
+        let mut workspace = ChainWorkspace::default();
+        (workspace.single.deadline, workspace.double.deadline) = (self.deadline, self.deadline);
+        workspace
     }
 
     fn bound(&self, part: AnyPart, eager: bool, workspace: &mut ChainWorkspace) -> Step<AnyPart> {

@@ -158,6 +158,10 @@ pub fn search<M: Method>(
             });
         }
     }
+    if let (End::Done, false, Some(reason)) = (&result.end, result.stuck.is_empty(), limit(config, deadline, 0)) {
+        // Parts given up half-way because time ran out say nothing about precision.
+        result.end = End::Stopped(reason);
+    }
     result.worst = open.iter().map(|p| method.urgency(p)).fold(result.worst, f64::max);
     result.stuck.append(&mut open);
     result

@@ -1,6 +1,7 @@
 //! Bounding one part of the input set: inherited facts, fresh lines for unstable neurons, objectives, the next split.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::branch::{self, Choice, Gaps};
 use super::layer::Reduced;
@@ -68,6 +69,13 @@ impl<F: Kernel> Part<F> {
     }
 }
 
+impl<F> Workspace<F> {
+    /// True once the deadline has passed.
+    pub(super) fn late(&self) -> bool {
+        self.deadline.is_some_and(|d| Instant::now() >= d)
+    }
+}
+
 /// What bounding a part led to.
 #[derive(Clone, Debug)]
 pub enum Outcome<F> {
@@ -132,6 +140,8 @@ pub struct Workspace<F> {
     pub(super) promise: f64,
     pub(super) probe: Vec<F>,
     pub(super) probe_values: Vec<F>,
+    /// When to give up on a part half-way; the part is then simply not decided.
+    pub deadline: Option<Instant>,
     /// Unstable neurons of the last part.
     pub unstable: usize,
 }
@@ -212,6 +222,9 @@ impl<F: Kernel> Bounder<F> {
         self.load(part, ws);
         if !self.concretise(part, ws) || !self.refresh(ws) {
             return Outcome::Closed { margin: f64::INFINITY };
+        }
+        if ws.late() {
+            return Outcome::Exhausted { bound: part.bound };
         }
         self.bound_objectives(part, ws);
         let (open, worst) = match self.decide(part, ws) {
