@@ -111,6 +111,7 @@ impl<F: Kernel> Reduced<F> {
         let product = gamma::<F>(self.live.len() + 2);
         let roundings = (self.width.min(rows::BLOCK) / LANES + depth + self.width / rows::BLOCK + 12) as f64;
         let (relative, underflow) = (deployed.relative(layer.terms), deployed.underflow(layer.terms));
+        let mut sizes = 0.0;
         for (r, &j) in self.live.iter().enumerate() {
             let j = j as usize;
             let (l, u, s) = (low[j].to_f64(), high[j].to_f64(), layer.slope[j].to_f64());
@@ -129,6 +130,7 @@ impl<F: Kernel> Reduced<F> {
             upper_constant[r] = F::from_f64(upper.to_f64() * bias + offset);
             lower_constant[r] = F::from_f64(lower.to_f64() * bias);
             let size = l.abs().max(u.abs());
+            sizes += size;
             let constants = bias.abs() + offset;
             let deployed_error = if magnitude + underflow < deployed.largest { relative * (magnitude + underflow) } else { f64::INFINITY };
             let wrong = F::UNIT * (2.0 * size + roundings * constants) + layer.bias_error[j] + product * magnitude + deployed_error;
@@ -138,7 +140,9 @@ impl<F: Kernel> Reduced<F> {
             let reach = if layer.joined[j] { reach.max(magnitude) } else { reach };
             value[r] = F::from_f64_up(reach.next_up());
         }
-        self.underflow = F::TINY * (4.0 * self.width as f64 + 2.0 * self.live.len() as f64 * (1.0 + below_magnitude));
+        // Products with slopes multiply `a`, products with weights the values below, the other ones nothing.
+        let products = 4.0 * self.width as f64 + 2.0 * self.live.len() as f64 * (1.0 + below_magnitude);
+        self.underflow = F::TINY * (products + 2.0 * sizes);
     }
 
     /// Sum of [`Reduced::value`], for underflow terms.
