@@ -49,8 +49,17 @@ pub struct Plan<'p> {
     pub steps: usize,
     /// Threads.
     pub threads: usize,
+    /// Multiplications that backward rows may take in all; nodes that would take more get intervals only.
+    pub most_work: f64,
     /// Once this says so, intervals only.
     pub stop: &'p (dyn Fn() -> bool + Sync),
+}
+
+impl<'p> Plan<'p> {
+    /// CROWN of everything, by one thread.
+    pub fn crown(stop: &'p (dyn Fn() -> bool + Sync)) -> Plan<'p> {
+        Plan { inherited: None, rows: true, steps: 0, threads: 1, most_work: f64::INFINITY, stop }
+    }
 }
 
 /// Everything that a backward sweep reads at each node, for one box; built node by node from the inputs up.
@@ -62,6 +71,8 @@ pub struct Relaxation<'n, F> {
     pub bounds: Bounds,
     /// True if some range turned out empty: no input of the box is left.
     pub empty: bool,
+    /// Multiplications that backward rows have taken, about.
+    pub work: f64,
     pub(super) lines: Vec<NodeLines<F>>,
     /// Per affine node and element: rounding of the sweep per unit of absolute coefficient.
     pub(super) sweep: Vec<Vec<F>>,
@@ -71,6 +82,8 @@ pub struct Relaxation<'n, F> {
 
 /// Numbers that the buffers of one sweep may hold at a node: bounds the rows swept together.
 const SWEEP_NUMBERS: usize = 1 << 18;
+/// As [`SWEEP_NUMBERS`], where that would leave few rows.
+const MOST_NUMBERS: usize = 1 << 24;
 /// Most rows swept together.
 const SWEEP_ROWS: usize = 512;
 /// Numbers that the slopes of rows optimised together may take.
@@ -80,18 +93,18 @@ impl<'n, F: Working> Relaxation<'n, F> {
     /// CROWN bounds of all nodes over the box `input`: intervals everywhere, backward rows for the elements that a
     /// function other than affine reads and whose relaxation is not exact. Once `stop` says so, intervals only.
     pub fn crown(network: &'n Network<'n>, input: &Ranges, stop: &(dyn Fn() -> bool + Sync)) -> Relaxation<'n, F> {
-        Relaxation::planned(network, input, Plan { inherited: None, rows: true, steps: 0, threads: 1, stop })
+        Relaxation::planned(network, input, Plan::crown(stop))
     }
 
     /// Interval bounds of all nodes.
     pub fn interval(network: &'n Network<'n>, input: &Ranges) -> Relaxation<'n, F> {
-        Relaxation::planned(network, input, Plan { inherited: None, rows: false, steps: 0, threads: 1, stop: &|| false })
+        Relaxation::planned(network, input, Plan { rows: false, ..Plan::crown(&|| false) })
     }
 
     /// Bounds of all nodes over the box `input` with as much work as `plan` says.
     pub fn planned(network: &'n Network<'n>, input: &Ranges, plan: Plan) -> Relaxation<'n, F> {
         let mut relaxation =
-            Relaxation { network, bounds: Bounds::default(), empty: false, lines: vec![], sweep: vec![], deployed: vec![] };
+            Relaxation { network, bounds: Bounds::default(), empty: false, work: 0.0, lines: vec![], sweep: vec![], deployed: vec![] };
         let mut taken = 0;
         for (id, node) in network.graph.nodes.iter().enumerate() {
             let (ranges, magnitude) = match &node.operation {
@@ -178,12 +191,13 @@ impl<'n, F: Working> Relaxation<'n, F> {
     /// Backward rows for both ends of the loose elements of node `id`, intersected with what is known.
     fn tighten(&mut self, id: NodeId, plan: Plan) {
         let widest = self.network.graph.nodes[..=id].iter().map(|n| n.len()).max().unwrap_or(1).max(1);
-        let most = (SWEEP_NUMBERS / widest).clamp(32, SWEEP_ROWS);
-        self.tighten_rows(id, most, plan, |relaxation, starts, count| relaxation.sweep_bounds(starts, count));
+        let least = (MOST_NUMBERS / widest).clamp(2, 32);
+        let most = (SWEEP_NUMBERS / widest).clamp(least, SWEEP_ROWS);
+        self.tighten_rows(id, most, 0, plan, |relaxation, starts, count| relaxation.sweep_bounds(starts, count));
         if plan.steps > 0 {
             let kept = Slopes::numbers_per_row(self, id).max(1);
             let descent = Descent::of(plan.steps);
-            self.tighten_rows(id, most.min((SLOPE_NUMBERS / kept).max(2)), plan, |relaxation, starts, count| {
+            self.tighten_rows(id, most.min((SLOPE_NUMBERS / kept).max(2)), plan.steps, plan, |relaxation, starts, count| {
                 let forms = relaxation.optimised(&starts, count, descent, &|_| (plan.stop)());
                 forms.iter().map(|f| f.bound).collect()
             });
@@ -195,10 +209,17 @@ impl<'n, F: Working> Relaxation<'n, F> {
         &mut self,
         id: NodeId,
         most: usize,
+        steps: usize,
         plan: Plan,
         bound: impl Fn(&Self, Vec<(NodeId, Vec<F>)>, usize) -> Vec<f64> + Sync,
     ) {
         let picked = self.loose(id);
+        let below: f64 = self.network.work[..=id].iter().sum();
+        let work = 2.0 * picked.len() as f64 * below * (1 + 2 * steps) as f64;
+        if self.work + work > plan.most_work {
+            return;
+        }
+        self.work += work;
         let len = self.network.graph.nodes[id].len();
         let parts: Vec<&[usize]> = picked.chunks((most / 2).max(1)).collect();
         let bounds_of = |part: &[usize]| {

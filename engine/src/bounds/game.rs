@@ -148,6 +148,29 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(x, y)| x * y).sum()
 }
 
+/// At least `max_x sum theta_i (a_i . x + k_i)` over the box, infinite where numbers end; leaves the combined
+/// coefficients in `combined`, for which the bound also holds.
+pub(crate) fn combine(a: &[f64], k: &[f64], theta: &[f64], low: &[f64], high: &[f64], combined: &mut Vec<f64>) -> f64 {
+    let dims = low.len();
+    let (mut sum, mut error) = (0.0, 0.0);
+    let roundings = f64::EPSILON * (theta.len() + dims + 4) as f64;
+    combined.clear();
+    for d in 0..dims {
+        let size = low[d].abs().max(high[d].abs());
+        let v: f64 = theta.iter().enumerate().map(|(i, t)| t * a[i * dims + d]).sum();
+        let absolute: f64 = theta.iter().enumerate().map(|(i, t)| t * a[i * dims + d].abs()).sum();
+        sum += (v * low[d]).max(v * high[d]);
+        error += roundings * absolute * size + f64::MIN_POSITIVE * size.max(1.0);
+        combined.push(v);
+    }
+    for (t, k) in theta.iter().zip(k) {
+        sum += t * k;
+        error += roundings * t * k.abs() + f64::MIN_POSITIVE;
+    }
+    let bound = (sum + error * (1.0 + roundings) + roundings * sum.abs()).next_up();
+    if bound.is_nan() { f64::INFINITY } else { bound }
+}
+
 #[cfg(test)]
 mod tests {
     use super::Game;

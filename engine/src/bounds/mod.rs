@@ -10,6 +10,7 @@ mod sweep;
 
 pub use crown::{Plan, Relaxation};
 pub use game::Game;
+pub(crate) use game::combine;
 pub use interval::Bounds;
 pub use network::{Deployed, Network};
 pub use slopes::Descent;

@@ -1,6 +1,6 @@
 //! A graph prepared for bounding: who reads what, and how affine operators group into blocks for rounding.
 
-use crate::graph::{Element, Graph, NodeId};
+use crate::graph::{Element, Graph, Node, NodeId};
 use crate::numerics::rounding::gamma;
 use crate::ops::Operation;
 
@@ -44,6 +44,13 @@ impl Deployed {
     }
 }
 
+fn work_of(node: &Node) -> f64 {
+    match &node.operation {
+        Operation::Affine(op) => node.len() as f64 * op.fan_in() as f64,
+        _ => node.len() as f64,
+    }
+}
+
 /// A graph with what every sweep needs to know about it.
 #[derive(Debug)]
 pub struct Network<'g> {
@@ -51,6 +58,8 @@ pub struct Network<'g> {
     pub graph: &'g Graph,
     /// What the deployed network adds.
     pub deployed: Deployed,
+    /// Multiplications of each node, about.
+    pub work: Vec<f64>,
     /// How often each node is read.
     pub readers: Vec<usize>,
     /// Most roundings on any path through the affine block that ends at each node; 0 for nodes that are not affine.
@@ -63,7 +72,9 @@ impl<'g> Network<'g> {
     /// Analyses `graph`.
     pub fn new(graph: &'g Graph, deployed: Deployed) -> Network<'g> {
         let count = graph.nodes.len();
-        let mut network = Network { graph, deployed, readers: vec![0; count], roundings: vec![0; count], shallow: vec![false; count] };
+        let work = graph.nodes.iter().map(work_of).collect();
+        let mut network =
+            Network { graph, deployed, work, readers: vec![0; count], roundings: vec![0; count], shallow: vec![false; count] };
         let mut affine_steps: Vec<Option<usize>> = vec![None; count];
         for (id, node) in graph.nodes.iter().enumerate() {
             node.inputs.iter().for_each(|&p| network.readers[p] += 1);

@@ -18,6 +18,8 @@ pub struct Attack<'a> {
     pub high: &'a [f32],
     /// Seed of the random starts.
     pub seed: u64,
+    /// The disjuncts that the points aim at, in turn.
+    pub aims: &'a [usize],
 }
 
 /// How hard to try.
@@ -40,7 +42,7 @@ impl Attack<'_> {
         stop: &dyn Fn() -> bool,
     ) -> (Option<Vec<f64>>, u64) {
         let (n, disjuncts) = (self.low.len(), self.objectives.disjuncts.len());
-        if disjuncts == 0 || n == 0 {
+        if self.aims.is_empty() || n == 0 {
             return (None, 0);
         }
         let rows = effort.restarts.max(1);
@@ -56,7 +58,7 @@ impl Attack<'_> {
             let mut direct = vec![0.0f32; rows * n];
             for r in 0..rows {
                 let point = &points[r * n..(r + 1) * n];
-                let aim = if step == 0 { None } else { Some(r % disjuncts) };
+                let aim = if step == 0 { None } else { Some(self.aims[r % self.aims.len()]) };
                 let (disjunct, worst, violation) = self.violation(&batch, r, point, aim);
                 if violation >= -1e-5 && disjunct < disjuncts {
                     let candidate: Vec<f64> = point.iter().map(|&x| x as f64).collect();

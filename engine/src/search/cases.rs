@@ -139,11 +139,17 @@ impl Solver<'_> {
         self.config.stop.load(std::sync::atomic::Ordering::Relaxed) || self.deadline.is_some_and(|d| Instant::now() >= d)
     }
 
+    /// Why [`Solver::stopped`] says so.
+    pub(super) fn why_stopped(&self) -> Reason {
+        if self.config.stop.load(std::sync::atomic::Ordering::Relaxed) { Reason::Stopped } else { Reason::Timeout }
+    }
+
     fn attack(&self, case: &Case, first: usize, semantics: Semantics, statistics: &mut Statistics) -> Option<Witness> {
         let objectives = problem::objectives::<f32>(case, self.network);
         let (low, high) = problem::region_box(case, semantics, self.network.element);
         let (low, high): (Vec<f32>, Vec<f32>) = (low.iter().map(|&x| x as f32).collect(), high.iter().map(|&x| x as f32).collect());
-        let attack = Attack { graph: self.network, objectives: &objectives, low: &low, high: &high, seed: self.config.seed };
+        let aims: Vec<usize> = (0..case.disjuncts.len()).collect();
+        let attack = Attack { graph: self.network, objectives: &objectives, low: &low, high: &high, seed: self.config.seed, aims: &aims };
         let check = |x: &[f64]| self.check(case, first, semantics, x).is_some();
         let effort = Effort { restarts: 24.max(3 * case.disjuncts.len().min(32)), steps: 20 };
         let (point, evaluations) = attack.run(effort, &[], &check, &|| self.stopped());

@@ -34,7 +34,7 @@ pub fn output_bounds(network: &Graph, case: &Case, method: BoundMethod, config: 
     let input = Ranges { low, high };
     let steps = if method == BoundMethod::Slopes { STEPS } else { 0 };
     let stop = || config.is_over();
-    let plan = Plan { inherited: None, rows: method != BoundMethod::Interval, steps, threads: config.threads, stop: &stop };
+    let plan = Plan { rows: method != BoundMethod::Interval, steps, threads: config.threads, ..Plan::crown(&stop) };
     let relaxation = Relaxation::<f64>::planned(&net, &input, plan);
     let mut all = Ranges::default();
     for &id in &network.outputs {

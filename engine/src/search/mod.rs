@@ -1,9 +1,11 @@
 //! Deciding a query: attack, then branch and bound.
 
 mod attack;
+mod boxes;
 mod cases;
 mod chain;
 mod config;
+mod forms;
 mod gradient;
 mod inspect;
 mod problem;

@@ -1,100 +1,201 @@
-//! Networks that the chain engine does not take: bounds of the whole box, sharper in steps.
+//! Networks that the chain engine does not take: bounds of the whole box in steps of growing cost, a longer attack,
+//! and branch and bound on inputs where few of them vary.
 
 use checker::Semantics;
 
+use super::attack::{Attack, Effort};
+use super::boxes::{Boxes, Part, rows_of};
 use super::cases::{CaseOutcome, Solver};
+use super::forms::{Judgement, bound_rows};
+use super::tree::{self, End};
 use super::{Reason, Statistics, problem};
 use crate::bounds::chain::Objectives;
-use crate::bounds::{Form, Network, Relaxation};
-use crate::graph::Graph;
+use crate::bounds::{Network, Plan, Relaxation};
+use crate::graph::Element;
 use crate::ops::{Ranges, Working};
 use crate::query::Case;
 
-/// Decides a case by CROWN bounds in `f32`, then in `f64` if rounding is what is missing.
-pub fn decide(solver: &Solver, case: &Case, _first: usize, semantics: Semantics, statistics: &mut Statistics) -> CaseOutcome {
+/// Slope steps for rows of objectives at the root, and for rows of nodes.
+const STEPS: usize = 20;
+/// Slope steps for rows of objectives in a part.
+const PART_STEPS: usize = 6;
+/// Inputs are split where at most so many of them vary.
+const MOST_SPLIT_INPUTS: usize = 64;
+/// Multiplications per second and thread that effort is planned with.
+const SPEED: f64 = 1e10;
+/// Seconds to plan for where there is no limit.
+const UNLIMITED: f64 = 600.0;
+
+/// Decides a case.
+pub fn decide(solver: &Solver, case: &Case, first: usize, semantics: Semantics, statistics: &mut Statistics) -> CaseOutcome {
     let network = Network::new(solver.network, problem::deployed(semantics, solver.network.element));
     let (low, high) = problem::region_box(case, semantics, solver.network.element);
-    let input = Ranges { low, high };
-    statistics.method = "CROWN bounds of the whole box".into();
-    statistics.subproblems += 1;
-    let single = matches!(solver.network.element, crate::graph::Element::F32).then(|| bound::<f32>(solver, &network, case, &input));
-    let (worst, error) = match single {
-        Some((worst, margin, _)) if worst < 0.0 => return CaseOutcome::Proved(margin),
-        Some((worst, _, error)) => (worst, error),
-        None => (f64::INFINITY, f64::INFINITY),
+    let root = Root {
+        solver,
+        case,
+        first,
+        semantics,
+        network: &network,
+        region: Ranges { low, high },
+        single: problem::objectives(case, solver.network),
+        double: problem::objectives(case, solver.network),
     };
-    let mut left = worst;
-    if worst <= 4.0 * error && !solver.stopped() {
-        let (worst, margin, _) = bound::<f64>(solver, &network, case, &input);
-        if worst < 0.0 {
-            return CaseOutcome::Proved(margin);
-        }
-        left = worst;
-    }
-    if solver.stopped() {
-        let reason = if solver.config.stop.load(std::sync::atomic::Ordering::Relaxed) { Reason::Stopped } else { Reason::Timeout };
-        return CaseOutcome::Open(reason, Some(left));
-    }
-    let reason = "branch and bound for this kind of network (wide, or with operators that are not piecewise linear)";
-    CaseOutcome::Open(Reason::Unsupported(reason.into()), Some(left))
+    root.decide(statistics)
 }
 
-/// The worst disjunct's bound (negative: all are excluded), the least margin and the largest allowance for rounding.
-fn bound<F: Working>(solver: &Solver, network: &Network, case: &Case, input: &Ranges) -> (f64, f64, f64) {
-    let relaxation = Relaxation::<F>::crown(network, input, &|| solver.stopped());
-    let objectives = problem::objectives::<F>(case, solver.network);
-    let forms = objective_forms(&relaxation, &objectives);
-    let (mut worst, mut margin, mut error) = (f64::NEG_INFINITY, f64::INFINITY, 0.0f64);
-    for rows in &objectives.disjuncts {
-        let excluded = |&r: &usize| forms[r].bound < 0.0 || (objectives.rows[r].strict && forms[r].bound <= 0.0);
-        let best = rows.iter().chain(&objectives.cuts).map(|&r| forms[r].bound).fold(f64::INFINITY, f64::min);
-        if rows.iter().chain(&objectives.cuts).any(excluded) {
-            margin = margin.min(-best);
-            worst = worst.max(best.min(-f64::MIN_POSITIVE));
-        } else {
-            worst = worst.max(best.max(0.0));
-            error = rows.iter().map(|&r| forms[r].error).fold(error, f64::max);
-        }
-    }
-    (worst, margin, error)
+struct Root<'a> {
+    solver: &'a Solver<'a>,
+    case: &'a Case,
+    first: usize,
+    semantics: Semantics,
+    network: &'a Network<'a>,
+    region: Ranges,
+    single: Objectives<f32>,
+    double: Objectives<f64>,
 }
 
-/// Upper forms of all objectives.
-fn objective_forms<F: Working>(relaxation: &Relaxation<F>, objectives: &Objectives<F>) -> Vec<Form<F>> {
-    let graph: &Graph = relaxation.network.graph;
-    let count = objectives.rows.len();
-    let mut starts = Vec::new();
-    let (mut first, mut paid) = (0, vec![0.0; count]);
-    for &id in &graph.outputs {
-        let len = graph.nodes[id].len();
-        let mut rows = vec![F::ZERO; count * len];
-        for (r, row) in objectives.rows.iter().enumerate().filter(|r| !r.1.outputs.is_empty()) {
-            rows[r * len..(r + 1) * len].copy_from_slice(&row.outputs[first..first + len]);
-            paid[r] += row.output_error * (0..len).map(|i| relaxation.bounds.size(id, i)).sum::<f64>();
+impl Root<'_> {
+    fn decide(&self, statistics: &mut Statistics) -> CaseOutcome {
+        let all: Vec<usize> = (0..self.double.disjuncts.len()).collect();
+        let mut left = Judgement { open: all, worst: f64::INFINITY, margin: f64::INFINITY, ..Judgement::default() };
+        let single = self.solver.network.element == Element::F32;
+        let mut crown_work = 0.0f64;
+        for (double, steps) in [(false, 0), (true, 0), (false, STEPS)] {
+            // What `f64` can gain is a matter of rounding; optimising the rows of nodes takes its time.
+            let skip = match (double, steps) {
+                (false, 0) => !single,
+                (true, 0) => single && left.worst > 0.02 * (1.0 + left.reach.iter().sum::<f64>()),
+                _ => crown_work * (2 * steps) as f64 > self.budget(),
+            };
+            if skip || left.open.is_empty() || self.solver.stopped() {
+                continue;
+            }
+            if steps > 0
+                && let Some(witness) = self.long_attack(&left, statistics)
+            {
+                return CaseOutcome::Refuted(witness);
+            }
+            statistics.subproblems += 1;
+            let wide = double || !single;
+            let (judged, work) = if wide { self.bound::<f64>(&left.open, steps) } else { self.bound::<f32>(&left.open, steps) };
+            crown_work = crown_work.max(work);
+            left = Judgement { margin: judged.margin.min(left.margin), worst: judged.worst.min(left.worst), ..judged };
         }
-        starts.push((id, rows));
-        first += len;
-    }
-    first = 0;
-    for &id in &graph.inputs {
-        let len = graph.nodes[id].len();
-        let mut rows = vec![F::ZERO; count * len];
-        for (r, row) in objectives.rows.iter().enumerate().filter(|r| !r.1.inputs.is_empty()) {
-            rows[r * len..(r + 1) * len].copy_from_slice(&row.inputs[first..first + len]);
-            // Rounded coefficients, and adding them to what the sweep brings.
-            let size: f64 = (0..len).map(|i| relaxation.bounds.size(id, i)).sum();
-            let adding = (0..len).map(|i| row.inputs[first + i].abs().to_f64() * relaxation.bounds.size(id, i)).sum::<f64>();
-            paid[r] += row.input_error * size + 4.0 * F::UNIT * adding;
+        statistics.method = "bounds of the whole box".into();
+        if left.open.is_empty() {
+            return CaseOutcome::Proved(left.margin);
         }
-        starts.push((id, rows));
-        first += len;
+        if self.solver.stopped() {
+            return CaseOutcome::Open(self.solver.why_stopped(), Some(left.worst));
+        }
+        let varying = (0..self.region.len()).filter(|&d| self.region.low[d] < self.region.high[d]).count();
+        if varying > MOST_SPLIT_INPUTS {
+            let reason =
+                format!("branch and bound for a network of this kind with more than {MOST_SPLIT_INPUTS} inputs that vary ({varying})");
+            return CaseOutcome::Open(Reason::Unsupported(reason), Some(left.worst));
+        }
+        self.search(left, statistics)
     }
-    let mut forms = relaxation.sweep(starts, count);
-    for ((form, row), paid) in forms.iter_mut().zip(&objectives.rows).zip(paid) {
-        let extra = (row.constant + paid * 1.01).next_up();
-        form.error += paid * 1.01;
-        form.constant = (form.constant + extra).next_up();
-        form.bound = (form.bound + extra).next_up();
+
+    /// Bounds of the whole box in `F`, the objectives in `f64`; and the multiplications that the rows of nodes took.
+    fn bound<F: Working>(&self, open: &[usize], steps: usize) -> (Judgement, f64) {
+        let solver = self.solver;
+        let stop = || solver.stopped();
+        let threads = self.solver.config.threads;
+        let plan = Plan { steps, threads, most_work: self.budget(), ..Plan::crown(&stop) };
+        let rough = Relaxation::<F>::planned(self.network, &self.region, plan);
+        let plan = Plan { inherited: Some(&rough.bounds), rows: false, ..plan };
+        let relaxation = Relaxation::<f64>::planned(self.network, &self.region, plan);
+        let mut forms = bound_rows(&relaxation, &self.double, &rows_of(&self.double, open), 0, &stop);
+        let judged = forms.judge(&self.double, open, &self.region);
+        if judged.open.is_empty() || self.solver.stopped() {
+            return (judged, rough.work);
+        }
+        forms.improve(bound_rows(&relaxation, &self.double, &rows_of(&self.double, &judged.open), STEPS, &stop));
+        let sharper = forms.judge(&self.double, &judged.open, &self.region);
+        (Judgement { margin: sharper.margin.min(judged.margin), ..sharper }, rough.work)
     }
-    forms
+
+    /// Multiplications that all threads can do within a quarter of the time limit.
+    fn budget(&self) -> f64 {
+        let seconds = self.solver.config.timeout.map_or(UNLIMITED, |t| t.as_secs_f64());
+        0.25 * seconds * SPEED * self.solver.config.threads as f64
+    }
+
+    /// A longer attack on the disjuncts that the bounds leave open, from the forms' worst points on.
+    fn long_attack(&self, left: &Judgement, statistics: &mut Statistics) -> Option<Box<super::Witness>> {
+        if !self.solver.config.attack {
+            return None;
+        }
+        let per_evaluation = 3.0 * self.network.work.iter().sum::<f64>();
+        let effort = Effort { restarts: 64.max(2 * left.open.len().min(64)), steps: 60 };
+        let rounds = (self.budget() / (per_evaluation * (effort.restarts * effort.steps) as f64)).clamp(1.0, 8.0) as u64;
+        for round in 0..rounds {
+            let starts: &[Vec<f64>] = if round == 0 { &left.points } else { &[] };
+            let (point, evaluations) = self.attack(&self.region, &left.open, starts, effort, 1 + round);
+            statistics.evaluations += evaluations;
+            if let Some(witness) = point.and_then(|p| self.solver.check(self.case, self.first, self.semantics, &p)) {
+                statistics.method = "attack".into();
+                return Some(Box::new(witness));
+            }
+        }
+        None
+    }
+
+    /// One attack on some disjuncts in a box; also the number of evaluations.
+    fn attack(&self, region: &Ranges, aims: &[usize], starts: &[Vec<f64>], effort: Effort, seed: u64) -> (Option<Vec<f64>>, u64) {
+        let narrow = |v: &[f64]| v.iter().map(|&x| x as f32).collect::<Vec<f32>>();
+        let (low, high) = (narrow(&region.low), narrow(&region.high));
+        let starts: Vec<Vec<f32>> = starts.iter().map(|p| narrow(p)).collect();
+        let seed = self.solver.config.seed.wrapping_add(seed);
+        let attack = Attack { graph: self.solver.network, objectives: &self.single, low: &low, high: &high, seed, aims };
+        let check = |x: &[f64]| self.solver.check(self.case, self.first, self.semantics, x).is_some();
+        attack.run(effort, &starts, &check, &|| self.solver.stopped())
+    }
+
+    /// Branch and bound on inputs.
+    fn search(&self, left: Judgement, statistics: &mut Statistics) -> CaseOutcome {
+        let solver = self.solver;
+        let stop = || solver.stopped();
+        let (case, first, semantics) = (self.case, self.first, self.semantics);
+        let method = Boxes {
+            network: self.network,
+            single: self.single.clone(),
+            double: self.double.clone(),
+            steps: PART_STEPS,
+            check: &|x| solver.check(case, first, semantics, x).is_some(),
+            attack: &|region, aims, effort, seed| self.attack(region, aims, &[], effort, seed).0,
+            whole: &self.region,
+            look: self.solver.config.attack,
+            stop: &stop,
+        };
+        let double = self.solver.network.element == Element::F64;
+        let part = Part {
+            region: self.region.clone(),
+            inherited: None,
+            open: left.open,
+            bound: left.worst,
+            promise: f64::NEG_INFINITY,
+            share: 1.0,
+            double,
+        };
+        let result = tree::search(&method, vec![part], self.solver.config, self.solver.deadline, self.solver.observer);
+        statistics.subproblems += result.steps;
+        statistics.proved = result.proved;
+        statistics.method = "branch and bound on inputs".into();
+        match result.end {
+            End::Witness(point) => match self.solver.check(self.case, self.first, self.semantics, &point) {
+                Some(witness) => CaseOutcome::Refuted(Box::new(witness)),
+                None => CaseOutcome::Open(Reason::Precision("a counterexample could not be replayed".into()), None),
+            },
+            End::Stopped(reason) => CaseOutcome::Open(reason, Some(result.worst)),
+            End::Done if result.stuck.is_empty() => CaseOutcome::Proved(result.margin.min(left.margin)),
+            End::Done if self.solver.stopped() => CaseOutcome::Open(self.solver.why_stopped(), Some(result.worst)),
+            End::Done => {
+                let (word, count) = (self.semantics.word(), result.stuck.len());
+                let why = format!("{word}: {count} parts are too small to split; the worst bound there is {:e}", result.worst);
+                CaseOutcome::Open(Reason::Precision(why), Some(result.worst))
+            }
+        }
+    }
 }

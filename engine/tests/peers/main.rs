@@ -81,7 +81,7 @@ fn ours<F: Working>(case: &Case, n: usize, steps: usize, runs: usize) -> Ours {
     let count = case.rows[n].len() / case.outputs;
     let starts = [(case.graph.outputs[0], case.rows[n].iter().map(|&c| -c).collect())];
     let (crown, relaxation) = timed(runs, || Relaxation::<F>::crown(&network, &case.boxes[n], &|| false));
-    let plan = Plan { inherited: Some(&relaxation.bounds), rows: false, steps: 0, threads: 1, stop: &|| false };
+    let plan = Plan { inherited: Some(&relaxation.bounds), rows: false, ..Plan::crown(&|| false) };
     let (slopes, forms) = timed(runs, || {
         let double = Relaxation::<f64>::planned(&network, &case.boxes[n], plan);
         double.optimised(&starts, count, Descent::of(steps), &|_| false)
