@@ -165,7 +165,9 @@ impl Hunt<'_> {
         tally: &mut Tally,
     ) {
         let mut children = parts.map(|part| Followed { part, inside: Vec::new() });
-        for (s, d) in inside {
+        let neuron_split = !children[0].part.phases.is_empty();
+        // A sample without pre-activations is lost sight of where a neuron is split.
+        for (s, d) in inside.into_iter().filter(|i| !neuron_split || !self.samples[i.0].pre.is_empty()) {
             let sample = &self.samples[s];
             check_facts(bounder, &children[0].part.facts, sample, tally, &self.note);
             let mut homes = 0;
