@@ -9,6 +9,9 @@ use crate::bounds::chain::Objectives;
 use crate::bounds::{Bounds, Network, Plan, Relaxation};
 use crate::ops::{Ranges, Working};
 
+/// Attacks a box for some disjuncts, with an effort and a seed.
+type AttackPart<'a> = dyn Fn(&Ranges, &[usize], Effort, u64) -> Option<Vec<f64>> + Sync + 'a;
+
 /// A part of the input set.
 #[derive(Clone, Debug)]
 pub struct Part {
@@ -41,7 +44,7 @@ pub struct Boxes<'a> {
     /// Says whether a point is a counterexample; looked at only where `look` says so.
     pub check: &'a (dyn Fn(&[f64]) -> bool + Sync),
     /// Attacks some disjuncts in a box.
-    pub attack: &'a (dyn Fn(&Ranges, &[usize], Effort, u64) -> Option<Vec<f64>> + Sync),
+    pub attack: &'a AttackPart<'a>,
     /// Look for counterexamples at all.
     pub look: bool,
     /// The whole box.
