@@ -60,7 +60,7 @@ pub struct Network<'g> {
     pub deployed: Deployed,
     /// Multiplications of each node, about.
     pub work: Vec<f64>,
-    /// How often each node is read.
+    /// How often each node is read; a row may also start at an output or an input, which counts as one more.
     pub readers: Vec<usize>,
     /// Most roundings on any path through the affine block that ends at each node; 0 for nodes that are not affine.
     pub roundings: Vec<usize>,
@@ -90,7 +90,7 @@ impl<'g> Network<'g> {
             };
             network.shallow[id] = affine_steps[id].is_some_and(|s| s <= 1);
         }
-        graph.outputs.iter().for_each(|&o| network.readers[o] += 1);
+        graph.outputs.iter().chain(&graph.inputs).for_each(|&o| network.readers[o] += 1);
         network
     }
 
