@@ -62,6 +62,8 @@ impl Method for Boxes<'_> {
 
     fn workspace(&self) {}
 
+    fn forget(&self, _: &mut ()) {}
+
     fn bound(&self, part: Part, eager: bool, _workspace: &mut ()) -> Step<Part> {
         match part.double {
             true => self.bound_in(part, eager, &self.double),

@@ -47,6 +47,11 @@ impl Method for ChainMethod<'_> {
         workspace
     }
 
+    fn forget(&self, workspace: &mut ChainWorkspace) {
+        workspace.single.forget();
+        workspace.double.forget();
+    }
+
     fn bound(&self, part: AnyPart, eager: bool, workspace: &mut ChainWorkspace) -> Step<AnyPart> {
         match part {
             AnyPart::Single(part) => {

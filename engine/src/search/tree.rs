@@ -19,6 +19,9 @@ pub trait Method: Sync {
 
     /// Fresh memory.
     fn workspace(&self) -> Self::Workspace;
+    /// Forgets what the memory keeps of earlier parts where that could change a bound, be it by a rounding: which thread
+    /// bounded what before must not show.
+    fn forget(&self, workspace: &mut Self::Workspace);
     /// Bounds one part; if `eager`, also tries harder to find a counterexample in it.
     fn bound(&self, part: Self::Part, eager: bool, workspace: &mut Self::Workspace) -> Step<Self::Part>;
     /// How far the part's parent was from proved.
@@ -250,6 +253,7 @@ fn work<M: Method>(method: &M, task: Task<M::Part>, workspace: &mut M::Workspace
         report.stuck.append(&mut report.open);
         report.worst_stuck = f64::INFINITY;
     }
+    method.forget(workspace);
     while report.steps < STEPS as u64 && !stop() {
         let Some(part) = report.open.pop() else { break };
         let share = method.share(&part);

@@ -146,6 +146,14 @@ pub struct Workspace<F> {
     pub unstable: usize,
 }
 
+impl<F> Workspace<F> {
+    /// Forgets the weights gathered for earlier parts. Where they are kept, dead neurons among them take part in sums of
+    /// errors, so that bounds depend on earlier parts by some roundings.
+    pub fn forget(&mut self) {
+        self.layers.clear();
+    }
+}
+
 impl<F: Kernel> Bounder<F> {
     /// Prepares a network and its objectives.
     pub fn new(chain: Chain<F>, objectives: Objectives<F>, deployed: Deployed) -> Bounder<F> {
