@@ -31,7 +31,8 @@ impl Report {
 pub enum Verdict {
     /// No input of the region breaks the property (`unsat`).
     Holds {
-        /// A proved lower bound of the distance to violation, in units of the constraints, where one is known.
+        /// By how much the bound of the worst closed part stayed below zero, in units of the constraints: the slack of this
+        /// proof. It is no distance to violation, as clipping and fixed phases leave points out that do not violate.
         margin: Option<f64>,
     },
     /// This input breaks it (`sat`).
