@@ -173,7 +173,39 @@ pub(crate) fn combine(a: &[f64], k: &[f64], theta: &[f64], low: &[f64], high: &[
 
 #[cfg(test)]
 mod tests {
-    use super::Game;
+    use dashu::rational::RBig;
+
+    use super::{Game, combine};
+    use crate::numerics::Random;
+
+    /// Numbers of any size, signs and zeros included.
+    fn number(random: &mut Random) -> f64 {
+        let scale = [0.0, 5e-324, 1e-300, 1e-20, 1.0, 1.0, 1.0, 1e12][(random.bits() % 8) as usize];
+        scale * (random.bits() as f64 / (1u64 << 63) as f64 - 1.0)
+    }
+
+    #[test]
+    fn the_combination_is_bounded_exactly() {
+        let exact = |x: f64| RBig::try_from(x).expect("finite");
+        let random = &mut Random::new(1);
+        for case in 0..4000 {
+            let (m, dims) = (1 + random.bits() as usize % 5, 1 + random.bits() as usize % 4);
+            let a: Vec<f64> = (0..m * dims).map(|_| number(random)).collect();
+            let k: Vec<f64> = (0..m).map(|_| number(random)).collect();
+            let theta: Vec<f64> = (0..m).map(|_| number(random).abs()).collect();
+            let low: Vec<f64> = (0..dims).map(|_| number(random)).collect();
+            let high: Vec<f64> = low.iter().map(|l| l.max(l + number(random).abs())).collect();
+            let mut combined = Vec::new();
+            let bound = combine(&a, &k, &theta, &low, &high, &mut combined);
+            let coefficient = |d: usize| (0..m).fold(RBig::ZERO, |sum, i| sum + exact(theta[i]) * exact(a[i * dims + d]));
+            let constant = (0..m).fold(RBig::ZERO, |sum, i| sum + exact(theta[i]) * exact(k[i]));
+            let greatest = |v: &RBig, d: usize| (v * exact(low[d])).max(v * exact(high[d]));
+            let true_one = (0..dims).fold(constant.clone(), |sum, d| sum + greatest(&coefficient(d), d));
+            let computed = (0..dims).fold(constant, |sum, d| sum + greatest(&exact(combined[d]), d));
+            assert!(exact(bound) >= true_one, "case {case}: {bound:e} is below the combination's maximum");
+            assert!(exact(bound) >= computed, "case {case}: {bound:e} is below the maximum with the computed coefficients");
+        }
+    }
 
     #[test]
     fn two_facts_exclude_each_other_only_together() {
