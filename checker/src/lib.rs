@@ -2,6 +2,10 @@
 //! and re-derives every bound. For now it holds the words that engine and checker share.
 #![deny(unsafe_code)]
 
+pub mod exact;
+pub mod network;
+pub mod query;
+
 /// What the network is taken to be when a verdict is given (TRUST.md, "Semantics").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Semantics {

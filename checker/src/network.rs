@@ -1,0 +1,97 @@
+//! The network as the checker reads it from the file: nodes in topological order, exact numbers.
+
+/// A network.
+#[derive(Clone, Debug, Default)]
+pub struct Network {
+    /// Nodes; each reads only earlier ones.
+    pub nodes: Vec<Node>,
+    /// The input nodes, in the order in which the query numbers their elements.
+    pub inputs: Vec<usize>,
+    /// The output nodes, likewise.
+    pub outputs: Vec<usize>,
+    /// True if the file computes in binary64, false for binary32.
+    pub double: bool,
+}
+
+/// One value.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// The node's name in the file, for messages.
+    pub name: String,
+    /// Number of elements.
+    pub len: usize,
+    /// The nodes that it reads.
+    pub inputs: Vec<usize>,
+    /// What it computes.
+    pub operation: Operation,
+}
+
+/// What a node computes.
+#[derive(Clone, Debug)]
+pub enum Operation {
+    /// An input of the network.
+    Input,
+    /// Numbers from the file.
+    Constant(Vec<f64>),
+    /// `bias + sum over inputs of linear(input)`: one [`Linear`] per input.
+    Affine(Affine),
+    /// `max(a, s a)` element by element, `-1 <= s <= 1`: Relu 0, LeakyRelu `s`, Abs -1.
+    Hinge(f64),
+    /// The greatest element of each group of elements of the only input (max-pooling).
+    Maximum(Vec<Vec<u32>>),
+}
+
+/// An affine map of one or more nodes.
+#[derive(Clone, Debug)]
+pub struct Affine {
+    /// One per input of the node.
+    pub parts: Vec<Linear>,
+    /// One number per element; empty for none.
+    pub bias: Vec<f64>,
+    /// The true weights and biases may differ from the numbers here by this relative amount (folded constants that are
+    /// not numbers, such as the scale of a BatchNormalization); 0 where they are exact.
+    pub relative_error: f64,
+}
+
+/// A linear map from the elements of one node to those of another.
+#[derive(Clone, Debug)]
+pub enum Linear {
+    /// Row-major, one row per output element.
+    Dense(Vec<f64>),
+    /// Row `o` holds `columns[starts[o]..starts[o + 1]]` with `weights` at the same places.
+    Sparse {
+        /// Where rows start; one more than rows.
+        starts: Vec<usize>,
+        /// Input elements, ascending in each row.
+        columns: Vec<u32>,
+        /// Their weights.
+        weights: Vec<f64>,
+    },
+    /// One weight per element.
+    Scale(Vec<f64>),
+    /// Output element `o` is input element `source[o]`, or 0 where that is `u32::MAX`.
+    Select(Vec<u32>),
+    /// A two-dimensional convolution of one image.
+    Convolution(Convolution),
+}
+
+/// A two-dimensional convolution; a one-dimensional one has height 1.
+#[derive(Clone, Debug)]
+pub struct Convolution {
+    /// `[groups * filters per group, channels per group, kernel height, kernel width]`, row-major.
+    pub weights: Vec<f64>,
+    /// Input channels, height, width.
+    pub input: [usize; 3],
+    /// Output channels, height, width.
+    pub output: [usize; 3],
+    /// Kernel height, width.
+    pub kernel: [usize; 2],
+    /// Strides.
+    pub strides: [usize; 2],
+    /// Rows and columns of zeros before the first.
+    pub pads: [usize; 2],
+    /// Dilations.
+    pub dilations: [usize; 2],
+    /// Groups.
+    pub groups: usize,
+}
