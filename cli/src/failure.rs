@@ -4,7 +4,6 @@ use std::backtrace::{Backtrace, BacktraceStatus};
 use std::fmt::{Debug, Display};
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::process::ExitCode;
 
 use crate::Finished;
 
@@ -44,7 +43,7 @@ impl Debug for Failure {
 }
 
 /// Runs a command; prints its output, or its error, or that of a panic.
-pub fn guarded(command: impl FnOnce() -> Result<Finished, Failure>) -> ExitCode {
+pub fn guarded(command: impl FnOnce() -> Result<Finished, Failure>) -> u8 {
     std::panic::set_hook(Box::new(|panic| {
         // Captured only where RUST_BACKTRACE asks for it.
         let place = match Backtrace::capture() {
@@ -58,27 +57,27 @@ pub fn guarded(command: impl FnOnce() -> Result<Finished, Failure>) -> ExitCode 
         Ok(Ok(finished)) => print(finished),
         Ok(Err(failure)) => {
             let _ = writeln!(std::io::stderr(), "ironbound: error: {}", failure.message());
-            ExitCode::from(ERROR)
+            ERROR
         }
-        Err(_) => ExitCode::from(ERROR),
+        Err(_) => ERROR,
     }
 }
 
 /// Prints a help text (success) or a usage error.
-pub fn usage(usage: &clap::Error) -> ExitCode {
+pub fn usage(usage: &clap::Error) -> u8 {
     let _ = usage.print();
-    ExitCode::from(if usage.use_stderr() { ERROR } else { 0 })
+    if usage.use_stderr() { ERROR } else { 0 }
 }
 
-fn print(finished: Finished) -> ExitCode {
+fn print(finished: Finished) -> u8 {
     let mut out = std::io::stdout().lock();
     match out.write_all(finished.output.as_bytes()).and_then(|()| out.flush()) {
-        Ok(()) => ExitCode::from(finished.code),
+        Ok(()) => finished.code,
         // The reader has gone (`| head`): it has what it wanted.
-        Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::from(finished.code),
+        Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => finished.code,
         Err(e) => {
             let _ = writeln!(std::io::stderr(), "ironbound: error: standard output: {e}");
-            ExitCode::from(ERROR)
+            ERROR
         }
     }
 }

@@ -1,5 +1,6 @@
 //! One instance in a process of its own: a crash, a memory blow-up or an overrun costs that instance only.
 
+use std::ffi::OsString;
 use std::io::Read;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -25,10 +26,17 @@ pub struct Outcome {
 }
 
 /// Runs one instance under `limit`. `alone`: no other process of ours runs meanwhile, so the CPU time of children is its own.
-pub fn run(instance: &Instance, limit: Duration, options: &Options, threads: usize, alone: bool) -> Result<Outcome, Failure> {
+pub fn run(
+    instance: &Instance,
+    limit: Duration,
+    options: &Options,
+    threads: usize,
+    alone: bool,
+    again: &[OsString],
+) -> Result<Outcome, Failure> {
     let before = usage::children_cpu_seconds();
     let started = Instant::now();
-    let mut child = command(instance, limit, options, threads)?.spawn()?;
+    let mut child = command(instance, limit, options, threads, again)?.spawn()?;
     let (output, errors, killed_at) = collect(&mut child, limit + GRACE)?;
     let status = child.wait()?;
     let wall = started.elapsed();
@@ -54,9 +62,10 @@ pub fn run(instance: &Instance, limit: Duration, options: &Options, threads: usi
     Ok(Outcome { record, answer })
 }
 
-fn command(instance: &Instance, limit: Duration, options: &Options, threads: usize) -> Result<Command, Failure> {
-    let mut command = Command::new(std::env::current_exe()?);
-    command.arg("verify").arg(instance.query()).arg("--json");
+fn command(instance: &Instance, limit: Duration, options: &Options, threads: usize, again: &[OsString]) -> Result<Command, Failure> {
+    let (program, first) = again.split_first().ok_or_else(|| Failure::new("the path of this program is not known"))?;
+    let mut command = Command::new(program);
+    command.args(first).arg("verify").arg(instance.query()).arg("--json");
     for network in instance.networks() {
         command.args(["--network", &network]);
     }

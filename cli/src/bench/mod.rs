@@ -7,6 +7,7 @@ mod summary;
 mod truth;
 
 use std::collections::{HashMap, HashSet};
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -47,6 +48,9 @@ pub struct Arguments {
     witnesses: Option<PathBuf>,
     #[command(flatten)]
     options: Options,
+    /// Starts this same program.
+    #[arg(skip)]
+    pub again: Vec<OsString>,
 }
 
 /// Runs the list; exit code 1 if any verdict is wrong.
@@ -104,7 +108,7 @@ fn run_one(arguments: &Arguments, instance: &Instance, truth: &Truth) -> Result<
     let limit = arguments.timeout_cap.map_or(instance.limit, |cap| cap.min(instance.limit));
     let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
     let threads = arguments.options.threads.map_or((cores / arguments.jobs as usize).max(1), usize::from);
-    let mut outcome = child::run(instance, limit, &arguments.options, threads, arguments.jobs == 1)?;
+    let mut outcome = child::run(instance, limit, &arguments.options, threads, arguments.jobs == 1, &arguments.again)?;
     outcome.record.expected = truth.expected(&instance.key());
     if let (Some(folder), Some(answer)) = (&arguments.witnesses, &outcome.answer) {
         write_witness(folder, instance, answer)?;

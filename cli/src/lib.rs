@@ -1,4 +1,6 @@
 //! The command line: one file per subcommand, each a thin skin over the engine.
+//!
+//! A library, so that the program and the Python package's `ironbound` are the same code.
 
 mod answer;
 mod arguments;
@@ -17,7 +19,7 @@ mod usage;
 mod verify;
 mod watchdog;
 
-use std::process::ExitCode;
+use std::ffi::OsString;
 use std::time::Instant;
 
 use clap::Parser;
@@ -29,7 +31,7 @@ use failure::Failure;
 /// What a finished command hands back: its standard output, complete, and its exit code.
 ///
 /// Nothing is written to standard output before a command has succeeded, so an error leaves it empty.
-pub struct Finished {
+pub(crate) struct Finished {
     /// The whole standard output.
     pub output: String,
     /// The exit code.
@@ -43,15 +45,18 @@ impl Finished {
     }
 }
 
-fn main() -> ExitCode {
+/// The whole program: parses `arguments` (the first is the program's name), carries them out, prints, and returns the exit code.
+///
+/// `again` starts this same program: its path, or an interpreter and what it runs.
+pub fn main(arguments: impl IntoIterator<Item = OsString>, again: Vec<OsString>) -> u8 {
     let started = Instant::now();
-    match Arguments::try_parse() {
-        Ok(arguments) => failure::guarded(|| run(arguments, started)),
+    match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => failure::guarded(|| run(arguments, again, started)),
         Err(usage) => failure::usage(&usage),
     }
 }
 
-fn run(arguments: Arguments, started: Instant) -> Result<Finished, Failure> {
+fn run(arguments: Arguments, again: Vec<OsString>, started: Instant) -> Result<Finished, Failure> {
     if arguments.name {
         return Ok(Finished::success("ironbound\n"));
     }
@@ -63,7 +68,10 @@ fn run(arguments: Arguments, started: Instant) -> Result<Finished, Failure> {
         Some(Command::Attack(arguments)) => verify::run(&arguments, started, search::refute),
         Some(Command::Bounds(arguments)) => bounds::run(&arguments, started),
         Some(Command::Eval(arguments)) => eval::run(&arguments),
-        Some(Command::Bench(arguments)) => bench::run(&arguments),
+        Some(Command::Bench(mut arguments)) => {
+            arguments.again = again;
+            bench::run(&arguments)
+        }
         Some(Command::Supports(which)) => supports::run(&which),
         Some(Command::Digits(which)) => digits::run(&which),
         Some(Command::DigitsTrainCertify(which)) => digits::train_certify(&which),
