@@ -4,9 +4,9 @@ CARGO ?= cargo
 PYTHON ?= python3
 VENV := .venv
 
-.PHONY: test format lint unit documentation checker-alone scripts clean
+.PHONY: test format lint unit documentation checker-alone scripts python clean
 
-test: format lint unit documentation checker-alone scripts
+test: format lint unit documentation checker-alone scripts python
 	@echo "all tests passed"
 
 format:
@@ -35,6 +35,10 @@ $(VENV)/ready: scripts/requirements.txt
 	$(VENV)/bin/pip install --quiet --requirement scripts/requirements.txt
 	touch $@
 
+# The Python package: its wheel, installed and tested in an environment of its own.
+python:
+	PYTHON=$(PYTHON) python/test.sh
+
 clean:
 	$(CARGO) clean
-	rm -rf $(VENV)
+	rm -rf $(VENV) .venv-python

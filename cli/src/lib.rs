@@ -25,6 +25,7 @@ use std::time::Instant;
 use clap::Parser;
 use engine::search;
 
+pub use answer::words_of as reason_in_words;
 use arguments::{Arguments, Command};
 use failure::Failure;
 

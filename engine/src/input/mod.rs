@@ -18,7 +18,11 @@ use crate::graph::Graph;
 /// The network that comes back has been evaluated at pseudo-random points by an independent slow evaluator as well;
 /// if the two differ, the file is refused.
 pub fn load_network(path: &Path) -> Result<Graph, InputError> {
-    let bytes = read_bytes(path)?;
+    parse_network(read_bytes(path)?, path)
+}
+
+/// As [`load_network`] from bytes that are there already, not gzipped; `path` is for messages and external data.
+pub fn parse_network(bytes: Vec<u8>, path: &Path) -> Result<Graph, InputError> {
     match first_visible(&bytes) {
         None => Err(InputError::content(path, "the file is empty", "give an .onnx or .nnet file")),
         Some(b'(' | b';') if looks_like_text(&bytes) => {

@@ -1,0 +1,326 @@
+"""Robustness of classifiers: one image, the largest certified radius, a whole data set."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .network import Network, Source, as_network
+from .properties import exact, y
+from .specs import Box, numbers
+from .verification import Options, Reporter, Result, decide
+
+Clip = "tuple[Any, Any] | None"
+
+
+def robustness(
+    net: Source,
+    image: Any,
+    label: int,
+    eps: Any,
+    norm: str = "inf",
+    clip: tuple[Any, Any] | None = (0, 1),
+    *,
+    counterexamples: list[Any] | None = None,
+    timeout: float | None = None,
+    semantics: str = "auto",
+    threads: int | None = None,
+    seed: int = 0,
+    progress: Reporter = None,
+) -> Result:
+    """Proves that every image within ``eps`` of ``image``, pixel by pixel, is given ``label``; or finds one that is not.
+
+    The label's output must be strictly above every other, so a tie is a counterexample.
+
+    Args:
+        net: as for :func:`verify`; load a :class:`Network` once to ask about many images.
+        image: the image, any shape with as many elements as the network has inputs.
+        label: the index of the right output.
+        eps: the radius in units of the input: a float, or an exact decimal such as ``"0.02"``.
+        norm: ``"inf"``; other norms are not supported.
+        clip: the least and the greatest value of a pixel; None for no limits.
+        counterexamples: a found counterexample is appended here.
+        timeout: wall-clock limit in seconds.
+        semantics: as for :func:`verify`.
+        threads: as for :func:`verify`.
+        seed: as for :func:`verify`.
+        progress: as for :func:`verify`.
+
+    Raises:
+        ValueError: a pixel outside ``clip``, a label that is no output, a shape that does not fit.
+    """
+    if norm not in ("inf", float("inf"), np.inf):
+        raise ValueError(f"norm={norm!r}: only 'inf' (every pixel by at most eps) is supported")
+    network = as_network(net, numbers(image, "image").size)
+    options = Options(semantics=semantics, timeout=timeout, threads=threads, seed=seed, progress=progress)
+    return _robust(options, network, image, label, eps, clip, counterexamples)
+
+
+def _robust(options: Options, network: Network, image: Any, label: int, eps: Any, clip: Any, found: list[Any] | None = None) -> Result:
+    region = Box.around(image, eps, clip)
+    if len(region) != network.input_size:
+        raise ValueError(f"image: {len(region)} elements, the network takes {network.input_size}")
+    if not 0 <= int(label) < network.output_size:
+        raise ValueError(f"label={label}: the network has {network.output_size} outputs")
+    return decide(options, network, region.native, y.argmax() == int(label), found)
+
+
+@dataclass(frozen=True)
+class Radius:
+    """The largest certified radius of an image, up to the steps that were tried.
+
+    Attributes:
+        certified: proved robust at this radius.
+        refuted: a counterexample exists at this radius; None if none was found up to the largest radius.
+        counterexample: the counterexample at ``refuted``.
+        queries: radii that were tried.
+        undecided: radii at which neither could be shown.
+    """
+
+    certified: float
+    refuted: float | None
+    counterexample: Any
+    queries: int
+    undecided: list[float]
+
+
+def largest_radius(
+    net: Source,
+    image: Any,
+    label: int,
+    *,
+    most: float = 0.5,
+    precision: float = 1e-3,
+    clip: tuple[Any, Any] | None = (0, 1),
+    timeout: float | None = 60.0,
+    semantics: str = "auto",
+    threads: int | None = None,
+) -> Radius:
+    """The largest radius at which robustness can be proved, by bisection.
+
+    Args:
+        net: as for :func:`verify`.
+        image: the image.
+        label: the right output.
+        most: the largest radius to look at, in units of the input.
+        precision: where to stop: at most so far between proved and not proved.
+        clip: the least and the greatest value of a pixel.
+        timeout: limit for one radius, in seconds; a radius that is not decided in time counts as not proved.
+        semantics: as for :func:`verify`.
+        threads: as for :func:`verify`.
+    """
+    if not (0 < precision <= most):
+        raise ValueError(f"precision={precision}, most={most}: expected 0 < precision <= most")
+    network = as_network(net, numbers(image, "image").size)
+    options = Options(semantics=semantics, timeout=timeout, threads=threads, progress=False)
+    alone = _robust(options, network, image, label, 0, clip)
+    if not alone:
+        # The image itself is not given the label, or that cannot be shown.
+        example = next(iter(alone.counterexamples), None)
+        return Radius(0.0, None if example is None else 0.0, example, 1, [0.0] if example is None else [])
+    low, high, refuted, example, queries = Fraction(0), exact(most), None, None, 1
+    undecided: list[float] = []
+    step = high
+    while True:
+        # Every radius is a short binary fraction of `most`: exact, and the same for the same arguments.
+        result = _robust(options, network, image, label, step, clip)
+        queries += 1
+        if result:
+            low = step
+        else:
+            high = step
+            if result.counterexamples:
+                refuted, example = float(step), result.counterexamples[0]
+            else:
+                undecided.append(float(step))
+        if low >= high or high - low <= exact(precision):
+            return Radius(float(low), refuted, example, queries, undecided)
+        step = (low + high) / 2
+
+
+@dataclass(frozen=True)
+class Row:
+    """One image of :func:`certify_dataset`."""
+
+    index: int
+    label: int
+    predicted: int
+    verdict: str
+    semantics: str | None
+    margin: float | None
+    seconds: float
+    reason: str | None
+
+
+class Table(Sequence[Row]):
+    """The images of a data set with their verdicts.
+
+    Attributes:
+        eps: the radius.
+        nominal: the share of images whose prediction is right.
+        certified: the share of images whose prediction is right and proved robust.
+    """
+
+    def __init__(self, rows: Sequence[Row], eps: float) -> None:
+        self.rows, self.eps = sorted(rows, key=lambda row: row.index), eps
+
+    @property
+    def nominal(self) -> float:
+        """Nominal accuracy."""
+        return sum(row.predicted == row.label for row in self.rows) / max(1, len(self.rows))
+
+    @property
+    def certified(self) -> float:
+        """Certified accuracy."""
+        return sum(row.verdict == "holds" for row in self.rows) / max(1, len(self.rows))
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.rows[index]
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self.rows)
+
+    def to_pandas(self) -> Any:
+        """A pandas data frame, one row per image; needs pandas."""
+        import pandas
+
+        return pandas.DataFrame([asdict(row) for row in self.rows])
+
+    def to_csv(self, path: str | os.PathLike[str]) -> None:
+        """Writes one line per image."""
+        with open(path, "w", newline="") as file:
+            writer = csv.DictWriter(file, fieldnames=list(Row.__dataclass_fields__))
+            writer.writeheader()
+            writer.writerows(asdict(row) for row in self.rows)
+
+    def __repr__(self) -> str:
+        count = len(self.rows)
+        fails = sum(row.verdict == "fails" for row in self.rows)
+        unknown = sum(row.verdict == "unknown" for row in self.rows)
+        return (
+            f"{count} images at eps {self.eps:g}: nominal accuracy {self.nominal:.2%}, certified {self.certified:.2%}, "
+            f"{fails} with counterexample, {unknown} undecided"
+        )
+
+    def _repr_html_(self) -> str:
+        head = "".join(f"<th>{name}</th>" for name in Row.__dataclass_fields__)
+        body = "".join("<tr>" + "".join(f"<td>{value}</td>" for value in asdict(row).values()) + "</tr>" for row in self.rows[:20])
+        return f"<p>{self!r}</p><table><tr>{head}</tr>{body}</table>"
+
+
+def certify_dataset(
+    net: Source,
+    images: Any,
+    labels: Any,
+    eps: Any,
+    workers: int = 1,
+    *,
+    clip: tuple[Any, Any] | None = (0, 1),
+    timeout: float | None = 60.0,
+    semantics: str = "auto",
+    resume: str | os.PathLike[str] | None = None,
+    progress: bool | None = None,
+) -> Table:
+    """Robustness of every image of a data set.
+
+    Args:
+        net: as for :func:`verify`; it is loaded once.
+        images: an array or tensor, one image per row.
+        labels: the right outputs.
+        eps: the radius in units of the input.
+        workers: images at a time, each with one thread, in this process (the engine needs no interpreter lock).
+        clip: the least and the greatest value of a pixel.
+        timeout: limit for one image, in seconds.
+        semantics: as for :func:`verify`.
+        resume: a file to which every verdict is appended as soon as it is there, and from which decided images are taken; it names
+            network, eps and semantics, and is refused for others. Undecided images are tried again.
+        progress: show a bar (needs tqdm); None shows it where somebody watches.
+
+    Returns:
+        A :class:`Table` with nominal and certified accuracy. Images that are classified wrongly have the verdict ``"fails"``.
+    """
+    if workers < 1:
+        raise ValueError(f"workers={workers}: at least 1")
+    count = len(labels)
+    network = as_network(net, numbers(images, "images").size // max(1, count))
+    flat = numbers(images, "images")
+    if count == 0 or flat.size != count * network.input_size:
+        raise ValueError(f"images: {flat.size} numbers are not {count} images of {network.input_size} elements")
+    rows = flat.reshape(count, -1)
+    targets = [int(label) for label in labels]
+    options = Options(semantics=semantics, timeout=timeout, threads=1, progress=False)
+    predicted = np.argmax(network(rows), axis=1)
+    journal = _Journal(resume, network, rows, targets, eps, clip, semantics)
+
+    def one(index: int) -> Row:
+        result = _robust(options, network, rows[index], targets[index], eps, clip)
+        row = Row(
+            index, targets[index], int(predicted[index]), result.verdict, result.semantics, result.margin, round(result.seconds, 6), result.reason
+        )
+        journal.append(row)
+        return row
+
+    missing = [i for i in range(count) if i not in journal.done]
+    done = list(journal.done.values())
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            done += list(_watched(pool.map(one, missing), len(missing), progress))
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    return Table(done, float(exact(eps)))
+
+
+def _watched(results: Iterator[Row], count: int, wish: bool | None) -> Iterator[Row]:
+    import sys
+
+    if wish or (wish is None and sys.stderr is not None and sys.stderr.isatty()):
+        try:
+            from tqdm.auto import tqdm
+        except ImportError:
+            return results
+        return iter(tqdm(results, total=count, unit="image"))
+    return results
+
+
+class _Journal:
+    """Verdicts on disk: a line that says what was asked, then a line per image."""
+
+    def __init__(self, path: Any, network: Network, rows: np.ndarray, labels: list[int], eps: Any, clip: Any, semantics: str) -> None:
+        self.path = None if path is None else Path(path)
+        self.done: dict[int, Row] = {}
+        if self.path is None:
+            return
+        digest = hashlib.sha256(rows.tobytes() + repr(labels).encode() + network.native.source)
+        head = {"asked": digest.hexdigest(), "eps": str(exact(eps)), "clip": repr(clip), "semantics": semantics}
+        if not self.path.exists():
+            self.path.write_text(json.dumps(head) + "\n")
+            return
+        first, *lines = self.path.read_text().splitlines() or [""]
+        if first != json.dumps(head):
+            raise ValueError(f"{self.path}: holds the verdicts of another network, data set, eps, clip or semantics; give another file")
+        for line in lines:
+            try:
+                row = Row(**json.loads(line))
+            except (ValueError, TypeError):
+                continue  # The last line of an interrupted run may be cut short.
+            if row.verdict != "unknown":
+                self.done[row.index] = row
+
+    def append(self, row: Row) -> None:
+        if self.path is not None:
+            with self.path.open("a") as file:
+                file.write(json.dumps(asdict(row)) + "\n")

@@ -1,0 +1,286 @@
+"""Deciding properties: proofs and counterexamples."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, MutableSequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Union
+
+import numpy as np
+
+from . import _native
+from .network import Network, Source, as_network
+from .progress import Progress, watching
+from .properties import Atom, Property, inequality, violations
+from .query import Query, read_vnnlib
+from .specs import box, wanted
+
+
+class Counterexample(np.ndarray):
+    """An input that breaks the property, ready to be fed back to the network; ``output`` is what the network answers."""
+
+    output: np.ndarray
+
+    def __array_finalize__(self, source: Any) -> None:
+        self.output = getattr(source, "output", np.empty(0))
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a verification answers; true exactly when the property is proved.
+
+    Attributes:
+        verdict: ``"holds"`` (proved), ``"fails"`` (see ``counterexamples``) or ``"unknown"`` (see ``reason``).
+        semantics: what the network was taken to be: ``"real"``, ``"float32"`` or ``"both"``; None for ``unknown``.
+        margin: for ``holds`` the slack of the proof, for ``unknown`` the best bound so far (negative: not proved), in units of the
+            property's comparisons; None where there is none.
+        reason: why nothing was decided; None otherwise.
+        timed_out: true if the reason is the time limit.
+        counterexamples: inputs that break the property, tensors if the network is a PyTorch module; each has its output as the
+            attribute ``output``.
+        notes: remarks, such as a Softmax that was removed.
+        seconds: wall time.
+        subproblems: parts of the input set that were bounded.
+        evaluations: network evaluations of the search for counterexamples.
+        proved: the proved share of the input set, from 0 to 1.
+        method: what decided.
+        certificate: always None in this version.
+    """
+
+    verdict: str
+    semantics: str | None
+    margin: float | None
+    reason: str | None
+    timed_out: bool
+    counterexamples: list[Any]
+    notes: list[str]
+    seconds: float
+    subproblems: int
+    evaluations: int
+    proved: float
+    method: str
+    certificate: None = None
+    exact_inputs: list[list[str]] = field(default_factory=list, repr=False)
+    """The counterexamples as exact decimals, which lie in the input set as written."""
+
+    def __bool__(self) -> bool:
+        return self.verdict == "holds"
+
+    def __str__(self) -> str:
+        words = [f"{self.verdict} ({self.semantics})" if self.semantics else self.verdict]
+        if self.reason:
+            words.append(self.reason)
+        if self.margin is not None:
+            words.append(f"{'margin' if self else 'best margin'} {self.margin:.6g}")
+        if self.counterexamples:
+            words.append(f"{len(self.counterexamples)} counterexample{'s' if len(self.counterexamples) > 1 else ''}")
+        words += [f"{self.seconds:.3f} s", "no certificate" if self.certificate is None else "with certificate"]
+        return "\n".join([", ".join(words), *(f"note: {note}" for note in self.notes)])
+
+
+Reporter = Union[bool, None, Callable[[Progress], object]]
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to search; every field is an argument of :func:`verify`."""
+
+    semantics: str = "auto"
+    timeout: float | None = None
+    threads: int | None = None
+    max_memory: int = 4 << 30
+    seed: int = 0
+    attack: bool = True
+    progress: Reporter = None
+
+    def run(self, network: _native.Network, query: _native.Query, **changed: Any) -> dict[str, Any]:
+        """One call of the engine."""
+        own = replace(self, **{k: v for k, v in changed.items() if k in Options.__dataclass_fields__})
+        with watching(own.progress) as report:
+            return _native.verify(
+                network, query, semantics=own.semantics, timeout=own.timeout, threads=own.threads, max_memory=own.max_memory,
+                seed=own.seed, attack=own.attack, prove=changed.get("prove", True), progress=report,
+            )  # fmt: skip
+
+
+def verify(
+    net: Source,
+    x_specs: Any,
+    y_specs: Any = None,
+    counterexamples: MutableSequence[Any] | None = None,
+    timeout: float | None = None,
+    *,
+    max_counterexamples: int = 1,
+    input_shape: tuple[int, ...] | None = None,
+    semantics: str = "auto",
+    threads: int | None = None,
+    max_memory: int = 4 << 30,
+    seed: int = 0,
+    attack: bool = True,
+    progress: Reporter = None,
+) -> Result:
+    """Proves that a network has a property for every input of a box, or finds inputs that break it.
+
+    Args:
+        net: a PyTorch module, the path or bytes of an ONNX file, or a :class:`Network` (load it once for many calls).
+        x_specs: one ``(low, high)`` per element of the flattened input: numbers, tensors without dimensions, or exact decimals as
+            ``str`` or ``Decimal``; or a :class:`Box`; or a :class:`Query` or the path of a VNN-LIB file, then without ``y_specs``.
+        y_specs: one closed ``[low, high]`` per output, infinite for no bound; or a property such as
+            ``ironbound.y.argmax() == 6``.
+        counterexamples: found counterexamples are appended to this list.
+        timeout: wall-clock limit in seconds; None for no limit.
+        max_counterexamples: how many different counterexamples to look for.
+        input_shape: the shape of one input of a module, without the batch dimension, where the module does not tell.
+        semantics: ``"auto"``, ``"real"``, ``"float32"`` or ``"both"``.
+        threads: worker threads; None for one per core. The verdict does not depend on it.
+        max_memory: bytes for open subproblems.
+        seed: seed of the random starts of the search for counterexamples.
+        attack: look for counterexamples (off only to test soundness).
+        progress: None shows a bar where somebody watches, True always, False never; or a function of :class:`Progress`.
+
+    Returns:
+        A :class:`Result`: true exactly when the property is proved.
+
+    Raises:
+        ValueError: the arguments do not fit together; the message says which and how.
+        UnsupportedError: the network holds something that cannot be verified.
+        KeyboardInterrupt: Ctrl-C; nothing is claimed.
+    """
+    if max_counterexamples < 1:
+        raise ValueError(f"max_counterexamples={max_counterexamples}: at least 1")
+    options = Options(semantics, timeout, threads, max_memory, seed, attack, progress)
+    if isinstance(x_specs, (Query, str, os.PathLike)):
+        query = x_specs if isinstance(x_specs, Query) else read_vnnlib(x_specs)
+        if y_specs is not None:
+            raise ValueError("a query already holds its property: leave y_specs out")
+        network = as_network(net, query.native.inputs, input_shape)
+        return _finish(options, network, network.native, query.native, counterexamples, max_counterexamples, [])
+    if y_specs is None:
+        raise ValueError("y_specs is missing: give one [low, high] per output, or a property such as ironbound.y[0] > 0")
+    network = as_network(net, len(x_specs), input_shape)
+    region, wish = box(x_specs, network.input_size), wanted(y_specs, network.output_size)
+    return decide(options, network, region.native, wish, counterexamples, max_counterexamples)
+
+
+def decide(
+    options: Options,
+    network: Network,
+    region: _native.Region,
+    wish: Property,
+    counterexamples: MutableSequence[Any] | None = None,
+    most: int = 1,
+) -> Result:
+    """As :func:`verify`, with everything prepared."""
+    broken = violations(wish, network.output_size, network.input_size)
+    target, notes, only_real = network.native, [], False
+    logits = _logits(network, broken, options.semantics)
+    if logits is not None:
+        target, options = logits, replace(options, semantics="real")
+        notes.append(
+            "the final Softmax was removed, which keeps the order of real outputs; a float32 Softmax saturates, so that outputs may tie"
+        )
+    elif options.semantics == "auto":
+        possible = _possible(network, broken)
+        only_real, broken = len(possible) < len(broken), possible
+    disjuncts = [[inequality(atom, network.input_size) for atom in conjunction] for conjunction in broken]
+    query = _native.Query.of_box(region, [], disjuncts, network.output_size)
+    result = _finish(options, network, target, query, counterexamples, most, notes)
+    if only_real and result:
+        why = "a real Softmax, Sigmoid or Tanh never leaves its range, which was asked for too; a float32 one may, by its rounding error"
+        return replace(result, semantics="real", notes=[*result.notes, f"{why}; the rest is proved under: {result.semantics}"])
+    return result
+
+
+_RANGES = {"Softmax": (0, 1), "Sigmoid": (0, 1), "Tanh": (-1, 1)}
+"""Values that the real functions never leave."""
+
+
+def _possible(network: Network, broken: list[list[Atom]]) -> list[list[Atom]]:
+    """The disjuncts that do not ask a final Softmax, Sigmoid or Tanh to leave its range."""
+    operators = {name: operator for name, operator, _, _ in network.native.nodes}
+    (name, _), *others = network.native.outputs
+    reach = _RANGES.get(operators[name])
+    if others or reach is None:
+        return broken
+
+    def leaves(atom: Atom) -> bool:
+        ((_, index), coefficient), *more = atom.linear.terms.items()
+        if more or (("y", index) not in atom.linear.terms):
+            return False
+        greatest = max(coefficient * end for end in reach) + atom.linear.constant
+        return greatest < 0 or (greatest == 0 and atom.strict)
+
+    return [conjunction for conjunction in broken if not any(leaves(atom) for atom in conjunction)]
+
+
+def _logits(network: Network, broken: list[list[Atom]], semantics: str) -> _native.Network | None:
+    """The network without its final Softmax, if it has one and the property only compares outputs with one another."""
+    if semantics not in ("auto", "real") or not broken or not all(_compares(atom) for conjunction in broken for atom in conjunction):
+        return None
+    return network.native.without_softmax()
+
+
+def _compares(atom: Atom) -> bool:
+    """True for ``c (y_i - y_j) >= 0``."""
+    (first, *others) = atom.linear.terms.items()
+    return (
+        len(others) == 1 and first[0][0] == others[0][0][0] == "y" and first[1] == -others[0][1] and atom.linear.constant == 0
+    )
+
+
+def _finish(
+    options: Options,
+    network: Network,
+    target: _native.Network,
+    query: _native.Query,
+    counterexamples: MutableSequence[Any] | None,
+    most: int,
+    notes: list[str],
+) -> Result:
+    answer = options.run(target, query)
+    witnesses = [answer["witness"]] if "witness" in answer else []
+    if witnesses and most > 1:
+        witnesses += _more(options, target, query, answer, most - 1)
+    found = [_input(network, witness) for witness in witnesses]
+    if counterexamples is not None:
+        counterexamples.extend(found)
+    known = {key: answer[key] for key in answer if key not in ("witness", "notes")}
+    notes = notes + answer["notes"]
+    if any(not witness["breaks_float32"] for witness in witnesses):
+        notes.append(f"a counterexample breaks the real network at its exact decimals (exact_inputs), not the {network.dtype} one at its rounding")
+    return Result(counterexamples=found, notes=notes, exact_inputs=[witness["input"] for witness in witnesses], **known)
+
+
+def _more(options: Options, target: _native.Network, query: _native.Query, first: dict[str, Any], most: int) -> list[dict[str, Any]]:
+    """Further counterexamples, in random parts of the input set; gives up after as many fruitless tries as were asked for, and ten."""
+    seen, spent = {tuple(first["witness"]["input"])}, first["seconds"]
+    found: list[dict[str, Any]] = []
+    fruitless, seed = 0, options.seed
+    while len(found) < most and fruitless < most + 10 and (options.timeout is None or spent < options.timeout):
+        seed += 1
+        left = None if options.timeout is None else options.timeout - spent
+        part = query.part(seed, first["witness"]["input"] if fruitless % 2 else None)
+        answer = options.run(target, part, seed=seed, timeout=None if left is None else min(left, 1.0), prove=False, progress=False)
+        spent += answer["seconds"]
+        witness = answer.get("witness")
+        fresh = witness is not None and tuple(witness["input"]) not in seen
+        fruitless = 0 if fresh else fruitless + 1
+        if fresh and witness is not None:
+            seen.add(tuple(witness["input"]))
+            found.append(witness)
+    return found
+
+
+def _input(network: Network, witness: dict[str, Any]) -> Any:
+    """The witness as the network takes it, with its output as an attribute."""
+    point = np.frombuffer(witness["rounded"], dtype="<f8").astype(network.dtype)
+    shapes = network.input_shapes
+    point = point.reshape(shapes[0]) if len(shapes) == 1 else point
+    if network.module is not None:
+        from . import torch_modules
+
+        return torch_modules.fed_back(network.module, point)
+    found = point.view(Counterexample)
+    found.output = network(point)[0]
+    return found

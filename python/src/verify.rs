@@ -1,0 +1,132 @@
+//! Deciding a query.
+
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use checker::Semantics;
+use engine::input::vnnlib;
+use engine::search::{self, Config, Observer, Progress, Reason, Report, SemanticsChoice, Verdict, Witness};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use crate::arrays;
+use crate::errors::{of_query, value};
+use crate::network::Network;
+use crate::query::Query;
+use crate::running;
+
+/// The word for a semantics.
+pub fn semantics(word: &str) -> PyResult<SemanticsChoice> {
+    match word {
+        "auto" => Ok(SemanticsChoice::Auto),
+        "real" => Ok(SemanticsChoice::Only(Semantics::Real)),
+        "float32" => Ok(SemanticsChoice::Only(Semantics::Float32)),
+        "both" => Ok(SemanticsChoice::Only(Semantics::Both)),
+        _ => Err(value(format!("semantics '{word}'; use 'auto', 'real', 'float32' or 'both'"))),
+    }
+}
+
+/// A time limit in seconds.
+pub fn limit(seconds: Option<f64>) -> PyResult<Option<Duration>> {
+    let Some(seconds) = seconds else { return Ok(None) };
+    match Duration::try_from_secs_f64(seconds) {
+        Ok(limit) if !limit.is_zero() => Ok(Some(limit)),
+        _ => Err(value(format!("timeout={seconds}: a time limit is a positive number of seconds"))),
+    }
+}
+
+/// The latest progress.
+#[derive(Default)]
+struct Latest(Mutex<Option<Progress>>);
+
+impl Observer for Latest {
+    fn progress(&self, progress: &Progress) {
+        if let Ok(mut latest) = self.0.lock() {
+            *latest = Some(progress.clone());
+        }
+    }
+}
+
+/// Decides whether any input of the query breaks the property; with `prove=False` only looks for such an input.
+///
+/// `progress` is called a few times per second with (subproblems, open, proved share, worst margin or None).
+#[pyfunction]
+#[pyo3(signature = (network, query, *, semantics="auto", timeout=None, threads=None, max_memory=4 << 30, seed=0, attack=true, prove=true, progress=None))]
+#[allow(clippy::too_many_arguments, reason = "Python's keyword arguments")]
+pub fn verify<'py>(
+    py: Python<'py>,
+    network: &Network,
+    query: &Query,
+    semantics: &str,
+    timeout: Option<f64>,
+    threads: Option<usize>,
+    max_memory: u64,
+    seed: u64,
+    attack: bool,
+    prove: bool,
+    progress: Option<Py<PyAny>>,
+) -> PyResult<Bound<'py, PyDict>> {
+    let started = Instant::now();
+    vnnlib::check_against(&query.asked, &network.graph).map_err(of_query)?;
+    let stop: Arc<AtomicBool> = Arc::default();
+    let config = Config {
+        semantics: self::semantics(semantics)?,
+        started,
+        timeout: limit(timeout)?,
+        threads: threads.unwrap_or(Config::default().threads).max(1),
+        max_memory,
+        seed,
+        attack,
+        stop: Arc::clone(&stop),
+        ..Config::default()
+    };
+    let latest: Arc<Latest> = Arc::default();
+    let deadline = config.timeout.map(|limit| started + limit + limit / 20 + Duration::from_millis(500));
+    let tick = || match (&progress, latest.0.lock().ok().and_then(|mut latest| latest.take())) {
+        (Some(call), Some(p)) => call.call1(py, (p.subproblems, p.open, p.proved, p.worst_margin)).map(drop),
+        _ => Ok(()),
+    };
+    let (graph, asked, observer) = (Arc::clone(&network.graph), Arc::clone(&query.asked), Arc::clone(&latest));
+    let decide = if prove { search::verify } else { search::refute };
+    let work = move || decide(&graph, &asked, &config, observer.as_ref());
+    let report = running::run(py, &stop, deadline, tick, work)?;
+    let report = report.unwrap_or_else(|| Report::unknown(Reason::Timeout, None));
+    answer(py, &report, started.elapsed())
+}
+
+fn answer<'py>(py: Python<'py>, report: &Report, elapsed: Duration) -> PyResult<Bound<'py, PyDict>> {
+    let dict = PyDict::new(py);
+    let (verdict, margin, reason) = match &report.verdict {
+        Verdict::Holds { margin } => ("holds", *margin, None),
+        Verdict::Fails(_) => ("fails", None, None),
+        Verdict::Unknown { reason, best_margin } => ("unknown", *best_margin, Some(ironbound_cli::reason_in_words(reason))),
+    };
+    dict.set_item("verdict", verdict)?;
+    dict.set_item("timed_out", matches!(&report.verdict, Verdict::Unknown { reason: Reason::Timeout, .. }))?;
+    dict.set_item("semantics", report.semantics.map(|s| s.word()))?;
+    dict.set_item("margin", margin)?;
+    dict.set_item("reason", reason)?;
+    dict.set_item("notes", &report.notes)?;
+    let statistics = &report.statistics;
+    dict.set_item("subproblems", statistics.subproblems)?;
+    dict.set_item("evaluations", statistics.evaluations)?;
+    dict.set_item("proved", statistics.proved)?;
+    dict.set_item("method", &statistics.method)?;
+    dict.set_item("seconds", elapsed.as_secs_f64())?;
+    if let Verdict::Fails(witness) = &report.verdict {
+        dict.set_item("witness", shown(py, witness)?)?;
+    }
+    Ok(dict)
+}
+
+fn shown<'py>(py: Python<'py>, witness: &Witness) -> PyResult<Bound<'py, PyDict>> {
+    let dict = PyDict::new(py);
+    dict.set_item("input", witness.input.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+    dict.set_item("rounded", arrays::bytes(py, &witness.rounded))?;
+    dict.set_item("output", arrays::bytes(py, &witness.output))?;
+    dict.set_item("disjunct", witness.disjunct)?;
+    dict.set_item("breaks_real", witness.breaks_real)?;
+    dict.set_item("breaks_float32", witness.breaks_float32)?;
+    Ok(dict)
+}
