@@ -1,4 +1,4 @@
-//! Decides one query and prints what the search did: `decide MODEL QUERY [SECONDS] [noattack] [real|both|float32]`.
+//! Decides one query and prints what the search did: `decide MODEL QUERY [SECONDS] [noattack] [record] [real|both|float32]`.
 use std::time::{Duration, Instant};
 
 use engine::input::vnnlib::{ParseOptions, read_query};
@@ -22,10 +22,16 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         started,
         timeout: args.get(3).and_then(|s| s.parse().ok()).map(Duration::from_secs_f64),
         attack: !has("noattack"),
+        record: has("record"),
         threads: if has("two") { 2 } else { 1 },
         ..Config::default()
     };
     let report = verify(&graph, &query, &config, &Silent);
+    if let Some(proof) = &report.proof {
+        let mut bytes = Vec::new();
+        proof.write([0; 32], [0; 32], &mut bytes)?;
+        eprintln!("certificate: {} bytes, partial {}", bytes.len(), proof.partial);
+    }
     let word = match &report.verdict {
         Verdict::Holds { .. } => "unsat",
         Verdict::Fails(_) => "sat",

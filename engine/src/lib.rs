@@ -9,5 +9,6 @@ pub mod graph;
 pub mod input;
 pub mod kernels;
 pub mod ops;
+pub mod proof;
 pub mod query;
 pub mod search;

@@ -1,5 +1,6 @@
 //! All cases of a query under one semantics: attack each, then prove each.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use checker::Semantics;
@@ -11,6 +12,7 @@ use super::{Config, Observer, Reason, Report, Statistics, Verdict, Witness, prob
 use crate::bounds::chain::{Bounder, compile};
 use crate::graph::Graph;
 use crate::numerics::Real;
+use crate::proof::{Log, Proof};
 use crate::query::{Case, DeclaredElement, Query};
 
 /// A query being decided.
@@ -35,6 +37,8 @@ pub enum Attempt {
         margin: f64,
         /// Work done.
         statistics: Statistics,
+        /// What was recorded.
+        recorded: Recorded,
     },
     /// Refuted.
     Fails(Box<(Witness, Statistics)>),
@@ -46,26 +50,48 @@ pub enum Attempt {
         bound: Option<f64>,
         /// Work done.
         statistics: Statistics,
+        /// What was recorded.
+        recorded: Recorded,
     },
+}
+
+/// What an attempt recorded for a certificate.
+#[derive(Debug, Default)]
+pub struct Recorded {
+    /// One tree per case, as far as they were reached; those beyond are open.
+    trees: Vec<Arc<Log>>,
+    /// Why there can be no certificate.
+    obstacle: Option<String>,
+}
+
+impl Recorded {
+    /// The proof, where one was asked for, or a note that says why there is none.
+    fn proof(self, semantics: Semantics, partial: bool) -> (Option<Proof>, Vec<String>) {
+        match self.obstacle {
+            Some(why) => (None, vec![format!("not certified: {why}")]),
+            None if self.trees.is_empty() => (None, Vec::new()),
+            None => (Some(Proof { semantics, trees: self.trees, partial }), Vec::new()),
+        }
+    }
 }
 
 impl Attempt {
     /// The report of this attempt.
     pub fn report(self, semantics: Semantics) -> Report {
         match self {
-            Attempt::Holds { margin, statistics } => Report {
-                verdict: Verdict::Holds { margin: margin.is_finite().then_some(margin) },
-                semantics: Some(semantics),
-                notes: Vec::new(),
-                statistics,
-            },
+            Attempt::Holds { margin, statistics, recorded } => {
+                let (proof, notes) = recorded.proof(semantics, false);
+                let verdict = Verdict::Holds { margin: margin.is_finite().then_some(margin) };
+                Report { verdict, semantics: Some(semantics), notes, statistics, proof }
+            }
             Attempt::Fails(found) => {
                 let (witness, statistics) = *found;
                 let semantics = Some(witness.semantics());
-                Report { verdict: Verdict::Fails(Box::new(witness)), semantics, notes: Vec::new(), statistics }
+                Report { verdict: Verdict::Fails(Box::new(witness)), semantics, notes: Vec::new(), statistics, proof: None }
             }
-            Attempt::Open { reason, bound, statistics } => {
-                Report { statistics, ..Report::unknown(reason, bound.filter(|b| b.is_finite()).map(|b| -b)) }
+            Attempt::Open { reason, bound, statistics, recorded } => {
+                let (proof, notes) = recorded.proof(semantics, true);
+                Report { statistics, proof, notes, ..Report::unknown(reason, bound.filter(|b| b.is_finite()).map(|b| -b)) }
             }
         }
     }
@@ -107,23 +133,30 @@ impl Solver<'_> {
         let mut margin = f64::INFINITY;
         let mut first = 0;
         let total = self.query.cases.len() as f64;
+        let mut recorded = Recorded::default();
+        if self.config.record {
+            recorded.trees.resize_with(self.query.cases.len(), Arc::default);
+        }
         for (done, case) in self.query.cases.iter().enumerate() {
             let outcome = match &chains {
-                Some(chains) => self.search_chain(chains, case, first, semantics, &mut statistics),
-                None => wide::decide(self, case, first, semantics, &mut statistics),
+                Some(chains) => self.search_chain(chains, case, first, semantics, recorded.trees.get(done), &mut statistics),
+                None => {
+                    recorded.obstacle = Some("proofs of networks that are no small chain of hinges are not recorded yet".into());
+                    wide::decide(self, case, first, semantics, &mut statistics)
+                }
             };
             match outcome {
                 CaseOutcome::Proved(least) => margin = margin.min(least),
                 CaseOutcome::Refuted(witness) => return Attempt::Fails(Box::new((*witness, statistics))),
                 CaseOutcome::Open(reason, bound) => {
                     statistics.proved = (done as f64 + statistics.proved) / total;
-                    return Attempt::Open { reason, bound, statistics };
+                    return Attempt::Open { reason, bound, statistics, recorded };
                 }
             }
             first += case.disjuncts.len();
         }
         statistics.proved = 1.0;
-        Attempt::Holds { margin, statistics }
+        Attempt::Holds { margin, statistics, recorded }
     }
 
     /// The replayed witness at `point`, if it counts under `semantics`.
@@ -170,7 +203,15 @@ impl Solver<'_> {
         Some(Chains { single, double: Bounder::new(double, Default::default(), nothing) })
     }
 
-    fn search_chain(&self, chains: &Chains, case: &Case, first: usize, semantics: Semantics, statistics: &mut Statistics) -> CaseOutcome {
+    fn search_chain(
+        &self,
+        chains: &Chains,
+        case: &Case,
+        first: usize,
+        semantics: Semantics,
+        log: Option<&Arc<Log>>,
+        statistics: &mut Statistics,
+    ) -> CaseOutcome {
         let deployed = problem::deployed(semantics, self.network.element);
         let (low, high) = problem::region_box(case, semantics, self.network.element);
         let single = chains.single.as_ref().map(|b| b.with(problem::objectives(case, self.network), deployed));
@@ -191,6 +232,7 @@ impl Solver<'_> {
             deadline: self.deadline,
             seed: self.config.seed,
             attack: self.config.attack,
+            log: log.cloned(),
         };
         let result = tree::search(&method, vec![root], self.config, self.deadline, self.observer);
         statistics.subproblems += result.steps;

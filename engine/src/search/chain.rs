@@ -1,7 +1,10 @@
 //! The search method for small piecewise-linear networks: the chain engine in `f32`, in `f64` where that is not enough.
 
+use std::sync::Arc;
+
 use super::tree::{Method, Step};
 use crate::bounds::chain::{Bounder, Outcome, Part, Workspace};
+use crate::proof::Log;
 
 /// A part in the working type that it needs.
 #[derive(Clone, Debug)]
@@ -28,6 +31,8 @@ pub struct ChainMethod<'a> {
     pub seed: u64,
     /// Look at those points at all.
     pub attack: bool,
+    /// Where the proof is recorded, if it is.
+    pub log: Option<Arc<Log>>,
 }
 
 /// Memory of one thread.
@@ -44,6 +49,7 @@ impl Method for ChainMethod<'_> {
     fn workspace(&self) -> ChainWorkspace {
         let mut workspace = ChainWorkspace::default();
         (workspace.single.deadline, workspace.double.deadline) = (self.deadline, self.deadline);
+        (workspace.single.log, workspace.double.log) = (self.log.clone(), self.log.clone());
         workspace
     }
 

@@ -35,6 +35,8 @@ pub struct Config {
     pub attack: bool,
     /// Accept a query whose whole input set is empty (it then holds vacuously).
     pub allow_empty: bool,
+    /// Record what a certificate needs ([`crate::search::Report::proof`]).
+    pub record: bool,
     /// Set from outside (Ctrl-C) to stop at the next check with `unknown`.
     pub stop: Arc<AtomicBool>,
 }
@@ -50,6 +52,7 @@ impl Default for Config {
             seed: 0,
             attack: true,
             allow_empty: false,
+            record: false,
             stop: Arc::default(),
         }
     }

@@ -77,7 +77,7 @@ pub fn refute(network: &Graph, query: &Query, config: &Config, observer: &dyn Ob
         if let Some(witness) = solver.attack_all(semantics, &mut statistics) {
             let semantics = Some(witness.semantics());
             statistics.elapsed = config.started.elapsed();
-            return Report { verdict: Verdict::Fails(Box::new(witness)), semantics, notes: query.notes.clone(), statistics };
+            return Report { verdict: Verdict::Fails(Box::new(witness)), semantics, notes: query.notes.clone(), statistics, proof: None };
         }
         if deadline.is_none() || config.is_over() {
             break;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use checker::Semantics;
 
 use crate::numerics::Decimal;
+use crate::proof::Proof;
 
 /// The answer, its semantics and how it was reached.
 #[derive(Clone, Debug)]
@@ -17,12 +18,21 @@ pub struct Report {
     pub notes: Vec<String>,
     /// Work done.
     pub statistics: Statistics,
+    /// What was recorded for a certificate: all of the proof of `holds`, a part of it where the search ended early. None if
+    /// nothing was asked to be recorded, or if it cannot be (a note then says why).
+    pub proof: Option<Proof>,
 }
 
 impl Report {
     /// An undecided report.
     pub fn unknown(reason: Reason, best_margin: Option<f64>) -> Report {
-        Report { verdict: Verdict::Unknown { reason, best_margin }, semantics: None, notes: Vec::new(), statistics: Statistics::default() }
+        Report {
+            verdict: Verdict::Unknown { reason, best_margin },
+            semantics: None,
+            notes: Vec::new(),
+            statistics: Statistics::default(),
+            proof: None,
+        }
     }
 }
 

@@ -85,6 +85,7 @@ fn layer(shape: Shape, neurons: usize, below_size: usize, output: bool, random: 
         bias,
         terms: below_size + 1,
         joined: slope.iter().map(|&s| !output && s == 1.0 && shape.folded && once_in(2, random)).collect(),
+        origin: vec![(0, 0); slope.len()],
         slope,
     }
 }

@@ -9,6 +9,7 @@ use super::{Chain, Facts, Objectives, Phase};
 use crate::bounds::{Deployed, Game};
 use crate::kernels::{Aligned, Kernel, Packed, padded, rows};
 use crate::numerics::rounding::gamma;
+use crate::proof::{Log, NodeId, Steps};
 
 /// A network and a query, ready to bound parts of the query's box.
 #[derive(Clone, Debug)]
@@ -50,6 +51,8 @@ pub struct Part<F> {
     pub promise: f64,
     /// The part's share of the whole box.
     pub share: f64,
+    /// Its node in the certificate.
+    pub node: NodeId,
 }
 
 impl<F: Kernel> Part<F> {
@@ -65,6 +68,7 @@ impl<F: Kernel> Part<F> {
             bound: self.bound,
             promise: self.promise,
             share: self.share,
+            node: self.node,
         }
     }
 }
@@ -127,6 +131,8 @@ pub struct Workspace<F> {
     /// The phases' facts.
     pub(super) phase_rows: Vec<f64>,
     pub(super) phase_constants: Vec<f64>,
+    /// Which phase each one is.
+    pub(super) phase_numbers: Vec<usize>,
     /// Their weighted combination.
     pub(super) combined: Vec<f64>,
     /// The smallest box found that holds all counterexamples of open disjuncts.
@@ -140,6 +146,12 @@ pub struct Workspace<F> {
     pub(super) promise: f64,
     pub(super) probe: Vec<F>,
     pub(super) probe_values: Vec<F>,
+    /// Where the proof of each part is recorded, if it is.
+    pub log: Option<Arc<Log>>,
+    /// The steps that prove the present part.
+    pub(super) steps: Steps,
+    /// The weights of a clip, one list per open disjunct.
+    pub(super) clips: Steps,
     /// When to give up on a part half-way; the part is then simply not decided.
     pub deadline: Option<Instant>,
     /// Unstable neurons of the last part.
@@ -212,7 +224,7 @@ impl<F: Kernel> Bounder<F> {
     pub fn root(&self, low: Vec<F>, high: Vec<F>) -> Part<F> {
         let open = (0..self.objectives.disjuncts.len() as u32).collect();
         let facts = Arc::new(Facts::nothing(&self.chain));
-        Part { low, high, phases: Vec::new(), facts, open, bound: f64::INFINITY, promise: f64::NEG_INFINITY, share: 1.0 }
+        Part { low, high, phases: Vec::new(), facts, open, bound: f64::INFINITY, promise: f64::NEG_INFINITY, share: 1.0, node: 0 }
     }
 
     /// Where hidden layer `k` starts in [`Facts::low`], and where it ends.
@@ -225,10 +237,26 @@ impl<F: Kernel> Bounder<F> {
         self.offsets[self.offsets.len() - 1] - self.offsets.get(1).copied().unwrap_or(0)
     }
 
-    /// Bounds `part` and says what to do next; if `eager`, also climbs towards a counterexample.
+    /// Bounds `part` and says what to do next; if `eager`, also climbs towards a counterexample. What was proved is
+    /// recorded in the workspace's log.
     pub fn bound(&self, part: &Part<F>, eager: bool, ws: &mut Workspace<F>) -> Outcome<F> {
+        let outcome = self.judge(part, eager, ws);
+        if let (Some(log), Outcome::Closed { .. }) = (&ws.log, &outcome) {
+            log.end(part.node, ws.steps.bytes());
+        }
+        outcome
+    }
+
+    fn judge(&self, part: &Part<F>, eager: bool, ws: &mut Workspace<F>) -> Outcome<F> {
+        ws.steps.clear();
         self.load(part, ws);
-        if !self.concretise(part, ws) || !self.refresh(ws) {
+        if !self.concretise(part, ws) {
+            ws.steps.empty();
+            return Outcome::Closed { margin: f64::INFINITY };
+        }
+        ws.steps.refresh_all();
+        if !self.refresh(ws) {
+            ws.steps.empty();
             return Outcome::Closed { margin: f64::INFINITY };
         }
         if ws.late() {
@@ -236,7 +264,10 @@ impl<F: Kernel> Bounder<F> {
         }
         self.bound_objectives(part, ws);
         let (open, worst) = match self.decide(part, ws) {
-            Verdict::Closed(margin) => return Outcome::Closed { margin },
+            Verdict::Closed(margin) => {
+                ws.steps.leaf();
+                return Outcome::Closed { margin };
+            }
             Verdict::Open(open, worst) => (open, worst),
         };
         if self.rounding_decides(worst, ws) {
@@ -313,15 +344,18 @@ impl<F: Kernel> Bounder<F> {
 
     /// The part with its box shrunk to the hull of what the facts leave of it.
     fn clipped(&self, part: &Part<F>, ws: &mut Workspace<F>) -> Part<F> {
-        let mut part = part.clone();
+        let mut clipped = part.clone();
         if let Some((low, high)) = &ws.hull {
             for d in 0..low.len() {
-                part.low[d] = part.low[d].max(F::from_f64_down(low[d]));
-                part.high[d] = part.high[d].min(F::from_f64_up(high[d]));
-                (ws.low[d], ws.high[d]) = (part.low[d].to_f64(), part.high[d].to_f64());
+                clipped.low[d] = part.low[d].max(F::from_f64_down(low[d]));
+                clipped.high[d] = part.high[d].min(F::from_f64_up(high[d]));
+                (ws.low[d], ws.high[d]) = (clipped.low[d].to_f64(), clipped.high[d].to_f64());
+            }
+            if ws.log.is_some() && (clipped.low != part.low || clipped.high != part.high) {
+                ws.steps.clip(&ws.clips);
             }
         }
-        part
+        clipped
     }
 
     /// True if the allowance for rounding is a large part of the bound that is left: a wider type is the better split.
@@ -330,8 +364,24 @@ impl<F: Kernel> Bounder<F> {
         F::UNIT > f64::EPSILON && worst < error
     }
 
+    /// Records the split and returns the first child's node; the second's is one more.
+    fn record_split(&self, node: NodeId, choice: Choice<F>, ws: &mut Workspace<F>) -> NodeId {
+        let Some(log) = &ws.log else { return 0 };
+        match choice {
+            Choice::Input { dimension, at } => ws.steps.split_input(dimension, at.to_f64()),
+            Choice::Neuron { layer, neuron } => {
+                let (activation, element) = self.chain.layers[layer as usize].origin[neuron as usize];
+                ws.steps.split_neuron(activation as usize, element as usize);
+            }
+        }
+        let first = log.children();
+        log.split(node, ws.steps.bytes(), first);
+        first
+    }
+
     fn split(&self, part: &Part<F>, ws: &mut Workspace<F>, open: Vec<u32>, bound: f64, choice: Choice<F>) -> [Part<F>; 2] {
         let facts = Arc::new(ws.facts.take().expect("loaded"));
+        let first_node = self.record_split(part.node, choice, ws);
         let child = |side: bool| {
             let mut child = Part {
                 low: part.low.clone(),
@@ -342,6 +392,7 @@ impl<F: Kernel> Bounder<F> {
                 bound,
                 promise: ws.promise,
                 share: 0.5 * part.share,
+                node: first_node + side as NodeId,
             };
             match choice {
                 Choice::Input { dimension, at } if side => child.low[dimension] = at,

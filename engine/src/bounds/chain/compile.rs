@@ -27,21 +27,25 @@ struct Variable {
     /// True for an affine value kept as identity neurons: for the deployed network it is inside an affine block,
     /// which may be computed fused, so its magnitude counts as the sum of its absolute terms.
     joined: bool,
+    /// Activation and element.
+    origin: (u32, u32),
 }
 
 /// The chain of `graph` in working type `F`, or `None` if the graph has other operators than affine ones and hinges,
 /// or if joining its affine operators would round or cancel (then rounding-error constants would not carry over).
 pub fn compile<F: Kernel>(graph: &Graph) -> Option<Chain<F>> {
     let mut compiler = Compiler { variables: Vec::new(), values: Vec::new() };
+    let mut activations = 0;
     for node in &graph.nodes {
         let operands: Vec<usize> = node.inputs.clone();
         let value = match &node.operation {
-            Operation::Input => (0..node.len()).map(|_| compiler.variable(0, None, false)).collect(),
+            Operation::Input => (0..node.len()).map(|_| compiler.variable(0, None, false, (0, 0))).collect(),
             Operation::Constant(numbers) => (0..numbers.len()).map(|i| constant(numbers.at(i))).collect(),
             Operation::Affine(op) => compiler.affine::<F>(op.as_ref(), &operands, node.len())?,
             Operation::Scalar(op) => {
                 let slope = op.hinge().filter(|s| s.abs() <= 1.0 && F::from_f64(*s).to_f64() == *s)?;
-                compiler.hinges(operands[0], slope, false)
+                activations += 1;
+                compiler.hinges(operands[0], slope, Some(activations - 1))
             }
             Operation::General(_) => return None,
         };
@@ -65,9 +69,9 @@ struct Compiler {
 }
 
 impl Compiler {
-    fn variable(&mut self, layer: usize, hinge: Option<(Expression, f64)>, joined: bool) -> Expression {
+    fn variable(&mut self, layer: usize, hinge: Option<(Expression, f64)>, joined: bool, origin: (u32, u32)) -> Expression {
         let roundings = hinge.as_ref().filter(|_| joined).map_or(0, |h| h.0.roundings);
-        self.variables.push(Variable { layer, hinge, joined });
+        self.variables.push(Variable { layer, hinge, joined, origin });
         Expression { roundings, terms: vec![(self.variables.len() - 1, 1.0)], ..Expression::default() }
     }
 
@@ -75,10 +79,13 @@ impl Compiler {
         e.terms.iter().map(|t| self.variables[t.0].layer).max().unwrap_or(0)
     }
 
-    fn hinges(&mut self, operand: usize, slope: f64, joined: bool) -> Vec<Expression> {
+    /// Hinges on a value: those of an activation, or identities that keep a value of an affine block.
+    fn hinges(&mut self, operand: usize, slope: f64, activation: Option<u32>) -> Vec<Expression> {
         let value = self.values[operand].clone();
         let layer = value.iter().map(|e| self.layer_of(e)).max().unwrap_or(0) + 1;
-        value.into_iter().map(|e| self.variable(layer, Some((e, slope)), joined)).collect()
+        let (joined, activation) = (activation.is_none(), activation.unwrap_or_default());
+        let elements = value.into_iter().zip(0..);
+        elements.map(|(e, i)| self.variable(layer, Some((e, slope)), joined, (activation, i))).collect()
     }
 
     /// The affine operator's value; operands that cannot be joined exactly become identity neurons first.
@@ -88,7 +95,7 @@ impl Compiler {
         }
         for &operand in operands {
             if self.values[operand].iter().any(|e| !is_unit(e)) {
-                self.values[operand] = self.hinges(operand, 1.0, true);
+                self.values[operand] = self.hinges(operand, 1.0, None);
             }
         }
         self.join::<F>(op, operands, len)
@@ -147,7 +154,7 @@ impl Compiler {
             let carried = below.iter().copied().filter(|&v| self.variables[v].layer < k && needed[v] > k);
             let now: Vec<usize> = if k == depth { Vec::new() } else { made.chain(carried).collect() };
             let neurons: Vec<Neuron> = match k == depth {
-                true => outputs.iter().map(|e| Neuron { sum: e.clone(), slope: 1.0, joined: false }).collect(),
+                true => outputs.iter().map(|e| Neuron { sum: e.clone(), slope: 1.0, joined: false, origin: (0, 0) }).collect(),
                 false => now.iter().map(|&v| self.neuron(v, k)).collect(),
             };
             stored += neurons.len() * below.len();
@@ -162,11 +169,12 @@ impl Compiler {
     }
 
     fn neuron(&self, v: usize, layer: usize) -> Neuron {
-        let Variable { layer: made, hinge, joined } = &self.variables[v];
-        match hinge {
-            Some((e, slope)) if *made == layer => Neuron { sum: e.clone(), slope: *slope, joined: *joined },
-            _ => Neuron { sum: Expression { terms: vec![(v, 1.0)], ..Expression::default() }, slope: 1.0, joined: *joined },
-        }
+        let Variable { layer: made, hinge, joined, origin } = &self.variables[v];
+        let (sum, slope) = match hinge {
+            Some((e, slope)) if *made == layer => (e.clone(), *slope),
+            _ => (Expression { terms: vec![(v, 1.0)], ..Expression::default() }, 1.0),
+        };
+        Neuron { sum, slope, joined: *joined, origin: *origin }
     }
 }
 
@@ -175,6 +183,7 @@ struct Neuron {
     sum: Expression,
     slope: f64,
     joined: bool,
+    origin: (u32, u32),
 }
 
 fn is_unit(e: &Expression) -> bool {
@@ -237,5 +246,6 @@ fn layer<F: Kernel>(neurons: &[Neuron], below: &[usize]) -> Option<Layer<F>> {
         terms: neurons.iter().map(|n| n.sum.roundings).max().unwrap_or(0),
         slope: neurons.iter().map(|n| F::from_f64(n.slope)).collect(),
         joined: neurons.iter().map(|n| n.joined).collect(),
+        origin: neurons.iter().map(|n| n.origin).collect(),
     })
 }

@@ -43,6 +43,9 @@ pub struct Layer<F> {
     /// True for a value inside an affine block of the deployed network (kept only because joining would round):
     /// its magnitude counts as the sum of its absolute terms, since the block may be computed fused.
     pub joined: Vec<bool>,
+    /// The activation of the network (in the order of its nodes) and the element of it that each neuron is; of no
+    /// meaning for neurons with slope 1, which only carry a value.
+    pub origin: Vec<(u32, u32)>,
 }
 
 /// A whole network; the last layer's values are the outputs (its hinges are identities).
@@ -78,6 +81,7 @@ impl<F: Kernel> Chain<F> {
             terms: l.terms,
             slope: turn(&l.slope),
             joined: l.joined.clone(),
+            origin: l.origin.clone(),
         };
         Chain { inputs: self.inputs, layers: self.layers.iter().map(layer).collect() }
     }

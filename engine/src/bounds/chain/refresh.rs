@@ -4,6 +4,7 @@ use super::bounder::{Bounder, Part, Verdict, Workspace};
 use super::layer::Reduced;
 use crate::bounds::game::combine;
 use crate::kernels::{Kernel, View, padded, rows};
+use crate::proof::Fact;
 
 /// Share of rounding in sums of errors themselves, computed in `F` from positive terms.
 const ERROR_SLACK: f64 = 1.0 + 1.0 / 512.0;
@@ -217,22 +218,29 @@ impl<F: Kernel> Bounder<F> {
         let dims = self.chain.inputs;
         ws.hull = None;
         ws.promise = f64::NEG_INFINITY;
+        ws.clips.clear();
         for &d in &part.open {
             let rows = &self.objectives.disjuncts[d as usize];
-            let closed = rows.iter().any(|&r| excludes(ws.form_bounds[r], self.objectives.rows[r].strict));
-            let best = rows.iter().map(|&r| ws.form_bounds[r]).fold(f64::INFINITY, f64::min);
-            if closed {
-                margin = margin.min(-best);
+            let best = (0..rows.len()).min_by(|&i, &j| ws.form_bounds[rows[i]].total_cmp(&ws.form_bounds[rows[j]]));
+            let excluded = |i: usize| excludes(ws.form_bounds[rows[i]], self.objectives.rows[rows[i]].strict);
+            if let Some(row) = best.filter(|&i| excluded(i)).or_else(|| (0..rows.len()).find(|&i| excluded(i))) {
+                margin = margin.min(-ws.form_bounds[rows[row]]);
+                ws.steps.drop_row(d as usize, row);
                 continue;
             }
             let bound = self.play(rows, ws);
             if bound < 0.0 {
                 margin = margin.min(-bound);
+                ws.steps.drop_combined(d as usize, self.weights(rows.len(), &ws.game.theta, &ws.phase_numbers));
                 continue;
             }
             if !ws.clip(dims) {
                 margin = margin.min(0.0);
+                ws.steps.drop_clipped(d as usize, self.weights(rows.len(), &ws.game.theta, &ws.phase_numbers));
                 continue;
+            }
+            if ws.log.is_some() {
+                ws.clips.weights(self.weights(rows.len(), &ws.game.theta, &ws.phase_numbers));
             }
             if bound > worst || open.is_empty() {
                 worst = bound;
@@ -247,6 +255,17 @@ impl<F: Kernel> Bounder<F> {
         if open.is_empty() { Verdict::Closed(margin) } else { Verdict::Open(open, worst) }
     }
 
+    /// The weights of a disjunct's facts, named as in certificates.
+    fn weights<'a>(&'a self, rows: usize, theta: &'a [f64], phases: &'a [usize]) -> impl Iterator<Item = (Fact, f32)> + 'a {
+        let cuts = self.objectives.cuts.len();
+        let name = move |i: usize| match (i.checked_sub(rows), i.checked_sub(rows + cuts)) {
+            (None, _) => Fact::Row(i),
+            (Some(cut), None) => Fact::Cut(cut),
+            (_, Some(phase)) => Fact::Phase(phases[phase]),
+        };
+        theta.iter().enumerate().map(move |(i, &t)| (name(i), t as f32))
+    }
+
     /// Facts that hold for every counterexample in the part, phases as linear functions of the inputs: appended to
     /// `ws.phase_rows` and `ws.phase_constants`.
     fn phase_facts(&self, part: &Part<F>, ws: &mut Workspace<F>) {
@@ -255,7 +274,8 @@ impl<F: Kernel> Bounder<F> {
         let first = facts.low.len() - n;
         ws.phase_rows.clear();
         ws.phase_constants.clear();
-        for phase in &part.phases {
+        ws.phase_numbers.clear();
+        for (number, phase) in part.phases.iter().enumerate() {
             let j = self.span(phase.layer as usize).start + phase.neuron as usize;
             let sign = if phase.active { 1.0 } else { -1.0 };
             let start = ws.phase_rows.len();
@@ -275,6 +295,7 @@ impl<F: Kernel> Bounder<F> {
             };
             if constant.is_finite() && ws.phase_rows[start..].iter().all(|x| x.is_finite()) {
                 ws.phase_constants.push(constant);
+                ws.phase_numbers.push(number);
             } else {
                 ws.phase_rows.truncate(start);
             }
@@ -324,6 +345,8 @@ impl<F: Kernel> Bounder<F> {
             return f64::INFINITY;
         }
         game.solve(a, k, low, high);
+        // Any weights are sound; these ones fit into a certificate.
+        game.theta.iter_mut().for_each(|t| *t = *t as f32 as f64);
         game.bound = combine(a, k, &game.theta, low, high, combined);
         game.bound
     }

@@ -1,0 +1,132 @@
+//! What workers record, in any order, while they search.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Names a node of the tree that is being built; children have greater numbers than their parent.
+pub type NodeId = u64;
+
+/// Records kept in memory before they go to a temporary file.
+const MOST_MEMORY: usize = 64 << 20;
+
+/// The records of one tree. Node 0 is the root.
+#[derive(Debug)]
+pub struct Log {
+    next: AtomicU64,
+    records: Mutex<Records>,
+}
+
+/// A record's place and its first child.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Entry {
+    pub start: u64,
+    /// 0 for a node without a record: it is open.
+    pub length: u32,
+    /// 0 for a node without children; the second child is the next number.
+    pub first_child: NodeId,
+}
+
+/// All records: the older ones in a file, the newer ones in memory.
+#[derive(Debug, Default)]
+pub(super) struct Records {
+    pub entries: Vec<Entry>,
+    bytes: Vec<u8>,
+    file: Option<File>,
+    in_file: u64,
+    /// Why recording ended early: the proof is then incomplete, never wrong.
+    failed: Option<io::Error>,
+}
+
+impl Default for Log {
+    fn default() -> Log {
+        Log { next: AtomicU64::new(1), records: Mutex::default() }
+    }
+}
+
+impl Log {
+    /// Numbers for two children; the second is one more.
+    pub fn children(&self) -> NodeId {
+        self.next.fetch_add(2, Ordering::Relaxed)
+    }
+
+    /// Records the steps of a node without children.
+    pub fn end(&self, node: NodeId, steps: &[u8]) {
+        self.add(node, steps, 0);
+    }
+
+    /// Records the steps of a node with the children `first` and `first + 1`.
+    pub fn split(&self, node: NodeId, steps: &[u8], first: NodeId) {
+        self.add(node, steps, first);
+    }
+
+    fn add(&self, node: NodeId, steps: &[u8], first_child: NodeId) {
+        let mut records = self.records.lock().expect("no worker panics while it records");
+        let entry = Entry { start: records.in_file + records.bytes.len() as u64, length: steps.len() as u32, first_child };
+        let at = node as usize;
+        if records.entries.len() <= at {
+            records.entries.resize(at + 1, Entry::default());
+        }
+        records.entries[at] = entry;
+        records.bytes.extend_from_slice(steps);
+        if records.bytes.len() > MOST_MEMORY {
+            records.spill();
+        }
+    }
+
+    /// The records, while no worker is at work.
+    pub(super) fn records(&self) -> std::sync::MutexGuard<'_, Records> {
+        self.records.lock().expect("no worker panics while it records")
+    }
+}
+
+impl Records {
+    fn spill(&mut self) {
+        let written = match &mut self.file {
+            Some(file) => file.write_all(&self.bytes),
+            None => tempfile::tempfile().and_then(|mut file| {
+                file.write_all(&self.bytes)?;
+                self.file = Some(file);
+                Ok(())
+            }),
+        };
+        match written {
+            Ok(()) => {
+                self.in_file += self.bytes.len() as u64;
+                self.bytes.clear();
+            }
+            Err(error) => {
+                // Without a place for them nothing more is kept: all nodes count as open.
+                (self.entries, self.bytes, self.in_file) = (Vec::new(), Vec::new(), 0);
+                self.failed.get_or_insert(error);
+            }
+        }
+    }
+
+    /// The bytes of an entry.
+    pub fn read(&self, entry: Entry, into: &mut Vec<u8>) -> io::Result<()> {
+        into.clear();
+        match entry.start.checked_sub(self.in_file) {
+            Some(start) => into.extend_from_slice(&self.bytes[start as usize..start as usize + entry.length as usize]),
+            None => {
+                into.resize(entry.length as usize, 0);
+                read_at(self.file.as_ref().expect("what is not in memory is in the file"), into, entry.start)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(unix)]
+fn read_at(file: &File, into: &mut [u8], at: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, into, at)
+}
+
+#[cfg(not(unix))]
+fn read_at(mut file: &File, into: &mut [u8], at: u64) -> io::Result<()> {
+    use std::io::{Read, Seek, SeekFrom};
+    file.seek(SeekFrom::Start(at))?;
+    file.read_exact(into)?;
+    file.seek(SeekFrom::End(0)).map(|_| ())
+}
