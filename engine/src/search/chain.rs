@@ -62,25 +62,25 @@ impl Method for ChainMethod<'_> {
         match part {
             AnyPart::Single(part) => {
                 let bounder = self.single.as_ref().expect("single parts come from the single bounder");
-                let outcome = bounder.bound(&part, eager && self.attack, &mut workspace.single);
+                let outcome = bounder.bound(part, eager && self.attack, &mut workspace.single);
                 if let Some(witness) = self.witness(&outcome, &workspace.single.candidates) {
                     return Step::Witness(witness);
                 }
                 match outcome {
                     Outcome::Closed { margin } => Step::Closed { margin },
                     Outcome::Split(parts) => Step::Split(parts.map(AnyPart::Single).into()),
-                    Outcome::Exhausted { .. } => Step::Split(vec![AnyPart::Double(part.widen())]),
+                    Outcome::Exhausted { part, .. } => Step::Split(vec![AnyPart::Double(part.widen())]),
                 }
             }
             AnyPart::Double(part) => {
-                let outcome = self.double.bound(&part, eager && self.attack, &mut workspace.double);
+                let outcome = self.double.bound(part, eager && self.attack, &mut workspace.double);
                 if let Some(witness) = self.witness(&outcome, &workspace.double.candidates) {
                     return Step::Witness(witness);
                 }
                 match outcome {
                     Outcome::Closed { margin } => Step::Closed { margin },
                     Outcome::Split(parts) => Step::Split(parts.map(AnyPart::Double).into()),
-                    Outcome::Exhausted { bound } => Step::Stuck { bound, part: AnyPart::Double(part) },
+                    Outcome::Exhausted { bound, part } => Step::Stuck { bound, part: AnyPart::Double(*part) },
                 }
             }
         }

@@ -105,7 +105,7 @@ impl Hunt<'_> {
         let (mut open, mut exhausted) = (vec![Followed { part: root, inside }], Vec::new());
         let mut ws = Workspace::default();
         // Of the root's facts every sample is a test, counterexample or not.
-        if let Outcome::Split(parts) = bounder.bound(&open[0].part, false, &mut ws) {
+        if let Outcome::Split(parts) = bounder.bound(open[0].part.clone(), false, &mut ws) {
             for sample in self.samples {
                 check_facts(bounder, &parts[0].facts, sample, &mut tally, &self.note);
             }
@@ -136,7 +136,7 @@ impl Hunt<'_> {
         tally: &mut Tally,
     ) -> Option<Followed<F>> {
         tally.parts += 1;
-        match bounder.bound(&item.part, tally.parts.is_multiple_of(3), ws) {
+        match bounder.bound(item.part.clone(), tally.parts.is_multiple_of(3), ws) {
             Outcome::Closed { margin } => {
                 tally.closed += 1;
                 let lost = item.inside.first().map(|&(s, d)| (&self.samples[s].x, d));

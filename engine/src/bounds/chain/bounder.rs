@@ -94,6 +94,8 @@ pub enum Outcome<F> {
     Exhausted {
         /// The worst bound.
         bound: f64,
+        /// The part.
+        part: Box<Part<F>>,
     },
 }
 
@@ -102,7 +104,13 @@ pub enum Outcome<F> {
 pub struct Workspace<F> {
     pub(super) layers: Vec<Reduced<F>>,
     pub(super) gaps: Gaps<F>,
-    pub(super) facts: Option<Facts<F>>,
+    pub(super) facts: Facts<F>,
+    /// Memory of facts that nobody needs any more.
+    spare: Vec<Arc<Facts<F>>>,
+    /// Disjuncts that the present part leaves open.
+    pub(super) open: Vec<u32>,
+    /// Live neurons whose lines are refreshed.
+    pub(super) picked: Vec<usize>,
     /// Hidden neurons whose hinge is fixed in this part.
     pub(super) fixed: Vec<bool>,
     pub(super) rows: Aligned<F>,
@@ -239,47 +247,56 @@ impl<F: Kernel> Bounder<F> {
 
     /// Bounds `part` and says what to do next; if `eager`, also climbs towards a counterexample. What was proved is
     /// recorded in the workspace's log.
-    pub fn bound(&self, part: &Part<F>, eager: bool, ws: &mut Workspace<F>) -> Outcome<F> {
-        let outcome = self.judge(part, eager, ws);
-        if let (Some(log), Outcome::Closed { .. }) = (&ws.log, &outcome) {
-            log.end(part.node, ws.steps.bytes());
+    pub fn bound(&self, mut part: Part<F>, eager: bool, ws: &mut Workspace<F>) -> Outcome<F> {
+        ws.steps.clear();
+        self.load(&mut part, ws);
+        match self.judge(&mut part, eager, ws) {
+            Judgement::Closed(margin) => {
+                if let Some(log) = &ws.log {
+                    log.end(part.node, ws.steps.bytes());
+                }
+                ws.recycle(part.facts);
+                Outcome::Closed { margin }
+            }
+            Judgement::Split(worst, choice) => Outcome::Split(Box::new(self.split(part, ws, worst, choice))),
+            Judgement::Exhausted(bound) => {
+                ws.keep(&mut part.facts);
+                Outcome::Exhausted { bound, part: Box::new(part) }
+            }
         }
-        outcome
     }
 
-    fn judge(&self, part: &Part<F>, eager: bool, ws: &mut Workspace<F>) -> Outcome<F> {
-        ws.steps.clear();
-        self.load(part, ws);
+    fn judge(&self, part: &mut Part<F>, eager: bool, ws: &mut Workspace<F>) -> Judgement<F> {
         if !self.concretise(part, ws) {
             ws.steps.empty();
-            return Outcome::Closed { margin: f64::INFINITY };
+            return Judgement::Closed(f64::INFINITY);
         }
         ws.steps.refresh_all();
         if !self.refresh(ws) {
             ws.steps.empty();
-            return Outcome::Closed { margin: f64::INFINITY };
+            return Judgement::Closed(f64::INFINITY);
         }
         if ws.late() {
-            return Outcome::Exhausted { bound: part.bound };
+            return Judgement::Exhausted(part.bound);
         }
         self.bound_objectives(part, ws);
-        let (open, worst) = match self.decide(part, ws) {
+        let worst = match self.decide(part, ws) {
             Verdict::Closed(margin) => {
                 ws.steps.leaf();
-                return Outcome::Closed { margin };
+                return Judgement::Closed(margin);
             }
-            Verdict::Open(open, worst) => (open, worst),
+            Verdict::Open(worst) => worst,
         };
         if self.rounding_decides(worst, ws) {
-            return Outcome::Exhausted { bound: worst };
+            return Judgement::Exhausted(worst);
         }
-        let part = &self.clipped(part, ws);
+        self.clip_box(part, ws);
         if eager && ws.candidates.is_empty() {
             self.climb(ws);
         }
         match branch::choose(self, part, ws) {
-            Some(choice) => Outcome::Split(Box::new(self.split(part, ws, open, worst, choice))),
-            None => Outcome::Exhausted { bound: worst },
+            Some(choice) => Judgement::Split(worst, choice),
+            None => Judgement::Exhausted(worst),
         }
     }
 
@@ -289,12 +306,19 @@ impl<F: Kernel> Bounder<F> {
         ((hidden + self.lined() * (self.chain.inputs + 1) + 2 * self.chain.inputs) * size_of::<F>()) as u64 + 256
     }
 
-    fn load(&self, part: &Part<F>, ws: &mut Workspace<F>) {
-        ws.facts = Some((*part.facts).clone());
-        ws.low = part.low.iter().map(|x| x.to_f64()).collect();
-        ws.high = part.high.iter().map(|x| x.to_f64()).collect();
+    fn load(&self, part: &mut Part<F>, ws: &mut Workspace<F>) {
+        match Arc::get_mut(&mut part.facts) {
+            // Nobody else needs them: no copy. What the part gets in exchange is only memory.
+            Some(own) => std::mem::swap(own, &mut ws.facts),
+            None => ws.facts.clone_from(&part.facts),
+        }
+        for (ends, own) in [(&mut ws.low, &part.low), (&mut ws.high, &part.high)] {
+            ends.clear();
+            ends.extend(own.iter().map(|x| x.to_f64()));
+        }
         ws.layers.resize_with(self.chain.layers.len(), Reduced::default);
-        ws.input_live = (0..self.chain.inputs as u32).collect();
+        ws.input_live.clear();
+        ws.input_live.extend(0..self.chain.inputs as u32);
         ws.input_value.reset(padded(self.chain.inputs));
         for (m, (l, h)) in ws.input_value.iter_mut().zip(part.low.iter().zip(&part.high)) {
             *m = l.abs().max(h.abs());
@@ -303,7 +327,7 @@ impl<F: Kernel> Bounder<F> {
 
     /// Intervals from the first layer's weights and from inherited lines on this box; false if one is empty.
     fn concretise(&self, part: &Part<F>, ws: &mut Workspace<F>) -> bool {
-        let facts = ws.facts.as_mut().expect("loaded");
+        let facts = &mut ws.facts;
         let dims = self.chain.inputs;
         let hidden = facts.low.len();
         ws.value.resize(hidden.max(1), F::ZERO);
@@ -342,20 +366,19 @@ impl<F: Kernel> Bounder<F> {
         facts.low.iter().zip(&facts.high).all(|(l, h)| l <= h)
     }
 
-    /// The part with its box shrunk to the hull of what the facts leave of it.
-    fn clipped(&self, part: &Part<F>, ws: &mut Workspace<F>) -> Part<F> {
-        let mut clipped = part.clone();
-        if let Some((low, high)) = &ws.hull {
-            for d in 0..low.len() {
-                clipped.low[d] = part.low[d].max(F::from_f64_down(low[d]));
-                clipped.high[d] = part.high[d].min(F::from_f64_up(high[d]));
-                (ws.low[d], ws.high[d]) = (clipped.low[d].to_f64(), clipped.high[d].to_f64());
-            }
-            if ws.log.is_some() && (clipped.low != part.low || clipped.high != part.high) {
-                ws.steps.clip(&ws.clips);
-            }
+    /// Shrinks the part's box to the hull of what the facts leave of it.
+    fn clip_box(&self, part: &mut Part<F>, ws: &mut Workspace<F>) {
+        let Some((low, high)) = &ws.hull else { return };
+        let mut changed = false;
+        for d in 0..low.len() {
+            let (l, h) = (part.low[d].max(F::from_f64_down(low[d])), part.high[d].min(F::from_f64_up(high[d])));
+            changed |= l != part.low[d] || h != part.high[d];
+            (part.low[d], part.high[d]) = (l, h);
+            (ws.low[d], ws.high[d]) = (l.to_f64(), h.to_f64());
         }
-        clipped
+        if changed && ws.log.is_some() {
+            ws.steps.clip(&ws.clips);
+        }
     }
 
     /// True if the allowance for rounding is a large part of the bound that is left: a wider type is the better split.
@@ -379,44 +402,73 @@ impl<F: Kernel> Bounder<F> {
         first
     }
 
-    fn split(&self, part: &Part<F>, ws: &mut Workspace<F>, open: Vec<u32>, bound: f64, choice: Choice<F>) -> [Part<F>; 2] {
-        let facts = Arc::new(ws.facts.take().expect("loaded"));
+    fn split(&self, mut part: Part<F>, ws: &mut Workspace<F>, bound: f64, choice: Choice<F>) -> [Part<F>; 2] {
         let first_node = self.record_split(part.node, choice, ws);
-        let child = |side: bool| {
-            let mut child = Part {
-                low: part.low.clone(),
-                high: part.high.clone(),
-                phases: part.phases.clone(),
-                facts: facts.clone(),
-                open: open.clone(),
-                bound,
-                promise: ws.promise,
-                share: 0.5 * part.share,
-                node: first_node + side as NodeId,
-            };
-            match choice {
-                Choice::Input { dimension, at } if side => child.low[dimension] = at,
-                Choice::Input { dimension, at } => child.high[dimension] = at,
-                Choice::Neuron { layer, neuron } => child.phases.push(Phase { layer, neuron, active: side }),
-            }
-            child
-        };
-        let children = [child(false), child(true)];
-        // The half that holds the most promising point is looked at first, which is last on the stack.
+        ws.keep_or_share(&mut part.facts);
+        part.open.clone_from(&ws.open);
+        (part.bound, part.promise, part.share) = (bound, ws.promise, 0.5 * part.share);
+        let mut children = [part.clone(), part];
+        children[0].node = first_node;
+        children[1].node = first_node + 1;
         match choice {
-            Choice::Input { dimension, at } if ws.worst_point[dimension] < at.to_f64() => {
-                let [left, right] = children;
-                [right, left]
+            Choice::Input { dimension, at } => {
+                children[0].high[dimension] = at;
+                children[1].low[dimension] = at;
+                // The half that holds the most promising point is looked at first, which is last on the stack.
+                if ws.worst_point[dimension] < at.to_f64() {
+                    children.reverse();
+                }
             }
-            _ => children,
+            Choice::Neuron { layer, neuron } => {
+                children[0].phases.push(Phase { layer, neuron, active: false });
+                children[1].phases.push(Phase { layer, neuron, active: true });
+            }
+        }
+        children
+    }
+}
+
+/// Facts kept for a thread's later parts, at most: a part has one parent.
+const MOST_SPARE: usize = 4;
+
+impl<F: Kernel> Workspace<F> {
+    /// Takes back the memory of facts that belong to nobody else.
+    fn recycle(&mut self, mut facts: Arc<Facts<F>>) {
+        if self.spare.len() < MOST_SPARE && Arc::get_mut(&mut facts).is_some() {
+            self.spare.push(facts);
         }
     }
+
+    /// Gives the present facts to their part, if the part gave its own away.
+    fn keep(&mut self, facts: &mut Arc<Facts<F>>) {
+        if let Some(own) = Arc::get_mut(facts) {
+            std::mem::swap(own, &mut self.facts);
+        }
+    }
+
+    /// Replaces a part's facts by the present ones.
+    fn keep_or_share(&mut self, facts: &mut Arc<Facts<F>>) {
+        if Arc::get_mut(facts).is_none() {
+            *facts = self.spare.pop().unwrap_or_default();
+        }
+        self.keep(facts);
+    }
+}
+
+/// What bounding a part says to do.
+enum Judgement<F> {
+    /// Proved, with this margin.
+    Closed(f64),
+    /// To be split; the worst bound.
+    Split(f64, Choice<F>),
+    /// Rounding is in the way, or nothing is left to split; the worst bound.
+    Exhausted(f64),
 }
 
 /// What the objectives' bounds say.
 pub(super) enum Verdict {
     /// All disjuncts are excluded, the worst by this margin.
     Closed(f64),
-    /// Disjuncts still open, and the worst bound.
-    Open(Vec<u32>, f64),
+    /// Disjuncts are still open, in the workspace; the worst bound.
+    Open(f64),
 }

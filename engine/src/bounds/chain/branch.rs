@@ -99,7 +99,7 @@ fn input<F: Kernel>(bounder: &Bounder<F>, part: &Part<F>, ws: &Workspace<F>, gap
 /// All unstable neurons with the mixture's coefficients.
 fn find<F: Kernel>(bounder: &Bounder<F>, ws: &Workspace<F>, gaps: &mut Gaps<F>) {
     gaps.clear();
-    let facts = ws.facts.as_ref().expect("loaded");
+    let facts = &ws.facts;
     for (k, layer) in bounder.chain.hidden().iter().enumerate() {
         let start = bounder.span(k).start;
         let reduced = &ws.layers[k];
@@ -120,7 +120,7 @@ fn find<F: Kernel>(bounder: &Bounder<F>, ws: &Workspace<F>, gaps: &mut Gaps<F>) 
 
 /// The drop of the weighted gaps, summed over both halves of input `d`.
 fn drop_of<F: Kernel>(bounder: &Bounder<F>, ws: &Workspace<F>, gaps: &mut Gaps<F>, d: usize, half: F) -> f64 {
-    let facts = ws.facts.as_ref().expect("loaded");
+    let facts = &ws.facts;
     let (n, dims) = (bounder.lined(), bounder.chain.inputs);
     let first = facts.low.len() - n;
     gaps.lower.clear();

@@ -16,7 +16,7 @@ pub struct Phase {
 
 /// Proved intervals of all hidden pre-activations, and for the layers above the first a linear lower and upper bound
 /// in the inputs. Valid for every counterexample inside the box (and phases) it was derived for, so also for any part.
-#[derive(Clone, Debug)]
+#[derive(Debug, Default)]
 pub struct Facts<F> {
     /// Lower ends, all hidden layers one after the other.
     pub low: Vec<F>,
@@ -26,6 +26,20 @@ pub struct Facts<F> {
     pub lower: Vec<F>,
     /// Upper lines, in the same order.
     pub upper: Vec<F>,
+}
+
+impl<F: Clone> Clone for Facts<F> {
+    fn clone(&self) -> Facts<F> {
+        Facts { low: self.low.clone(), high: self.high.clone(), lower: self.lower.clone(), upper: self.upper.clone() }
+    }
+
+    /// Field by field, so that memory is used again.
+    fn clone_from(&mut self, other: &Facts<F>) {
+        self.low.clone_from(&other.low);
+        self.high.clone_from(&other.high);
+        self.lower.clone_from(&other.lower);
+        self.upper.clone_from(&other.upper);
+    }
 }
 
 impl<F: Kernel> Facts<F> {

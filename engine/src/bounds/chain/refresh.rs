@@ -22,7 +22,7 @@ impl<F: Kernel> Bounder<F> {
             if k > 0 && !ws.late() {
                 self.refresh_layer(k, ws);
             }
-            let facts = ws.facts.as_ref().expect("loaded");
+            let facts = &ws.facts;
             let span = self.span(k);
             if facts.low[span.clone()].iter().zip(&facts.high[span.clone()]).any(|(l, h)| l > h) {
                 return false;
@@ -43,7 +43,7 @@ impl<F: Kernel> Bounder<F> {
 
     fn gather(&self, k: usize, ws: &mut Workspace<F>) -> bool {
         let span = self.span(k);
-        let facts = ws.facts.as_ref().expect("loaded");
+        let facts = &ws.facts;
         let (lower, upper) = ws.layers.split_at_mut(k);
         let (high, fixed) = (&facts.high[span.clone()], &ws.fixed[span]);
         match lower.last() {
@@ -58,16 +58,24 @@ impl<F: Kernel> Bounder<F> {
     /// Upper and lower lines of the unstable neurons of hidden layer `k >= 1`.
     fn refresh_layer(&self, k: usize, ws: &mut Workspace<F>) {
         let (span, layer) = (self.span(k), &self.chain.layers[k]);
-        let facts = ws.facts.as_ref().expect("loaded");
+        let facts = &ws.facts;
         let fixed = |j: usize| ws.fixed[span.start + j];
         let wanted = |j: usize| {
             let (l, h) = (facts.low[span.start + j], facts.high[span.start + j]);
             (l < F::ZERO && h > F::ZERO && layer.slope[j] != F::ONE) || fixed(j) || (layer.slope[j] == F::ONE && !l.is_finite())
         };
-        let picked: Vec<usize> = (0..ws.layers[k].live.len()).filter(|&r| wanted(ws.layers[k].live[r] as usize)).collect();
-        if picked.is_empty() {
-            return;
+        let mut picked = std::mem::take(&mut ws.picked);
+        picked.clear();
+        picked.extend((0..ws.layers[k].live.len()).filter(|&r| wanted(ws.layers[k].live[r] as usize)));
+        if !picked.is_empty() {
+            self.refresh_rows(k, &picked, ws);
         }
+        ws.picked = picked;
+    }
+
+    /// Upper and lower lines of the live neurons `picked` of hidden layer `k`.
+    fn refresh_rows(&self, k: usize, picked: &[usize], ws: &mut Workspace<F>) {
+        let (span, layer) = (self.span(k), &self.chain.layers[k]);
         let count = 2 * picked.len();
         let width = ws.layers[k - 1].width;
         ws.rows.grow(count * width);
@@ -127,7 +135,7 @@ impl<F: Kernel> Bounder<F> {
     #[allow(clippy::too_many_arguments)]
     fn adopt(&self, j: usize, lower: bool, always: bool, row: usize, stride: usize, ws: &mut Workspace<F>) {
         let (bound, constant) = self.finish(row, stride, ws);
-        let facts = ws.facts.as_mut().expect("loaded");
+        let facts = &mut ws.facts;
         let first = facts.low.len() - self.lined();
         let (n, i) = (self.lined(), j - first);
         let better = if lower { -bound > facts.low[j].to_f64() } else { bound < facts.high[j].to_f64() };
@@ -211,7 +219,7 @@ impl<F: Kernel> Bounder<F> {
 
     /// Excludes disjuncts, one fact at a time and then jointly.
     pub(super) fn decide(&self, part: &Part<F>, ws: &mut Workspace<F>) -> Verdict {
-        let mut open = Vec::new();
+        ws.open.clear();
         let (mut worst, mut margin) = (f64::NEG_INFINITY, f64::INFINITY);
         ws.candidates.clear();
         self.phase_facts(part, ws);
@@ -242,7 +250,7 @@ impl<F: Kernel> Bounder<F> {
             if ws.log.is_some() {
                 ws.clips.weights(self.weights(rows.len(), &ws.game.theta, &ws.phase_numbers));
             }
-            if bound > worst || open.is_empty() {
+            if bound > worst || ws.open.is_empty() {
                 worst = bound;
                 ws.worst_disjunct = d as usize;
                 ws.worst_point.clear();
@@ -250,9 +258,9 @@ impl<F: Kernel> Bounder<F> {
                 self.mix(rows, ws);
             }
             self.probe_game(rows, ws);
-            open.push(d);
+            ws.open.push(d);
         }
-        if open.is_empty() { Verdict::Closed(margin) } else { Verdict::Open(open, worst) }
+        if ws.open.is_empty() { Verdict::Closed(margin) } else { Verdict::Open(worst) }
     }
 
     /// The weights of a disjunct's facts, named as in certificates.
@@ -269,7 +277,7 @@ impl<F: Kernel> Bounder<F> {
     /// Facts that hold for every counterexample in the part, phases as linear functions of the inputs: appended to
     /// `ws.phase_rows` and `ws.phase_constants`.
     fn phase_facts(&self, part: &Part<F>, ws: &mut Workspace<F>) {
-        let facts = ws.facts.as_ref().expect("loaded");
+        let facts = &ws.facts;
         let (n, dims) = (self.lined(), self.chain.inputs);
         let first = facts.low.len() - n;
         ws.phase_rows.clear();
@@ -354,16 +362,16 @@ impl<F: Kernel> Bounder<F> {
     /// Appends to every trace the weighted coefficients of the disjunct that was played last.
     fn mix(&self, rows: &[usize], ws: &mut Workspace<F>) {
         let count = self.objectives.rows.len();
-        for trace in &mut ws.traces {
-            let width = trace.len() / count.max(1);
-            let mut mixed = vec![F::ZERO; width];
-            for (&r, &theta) in rows.iter().zip(&ws.game.theta) {
-                for (m, &c) in mixed.iter_mut().zip(&trace[r * width..(r + 1) * width]) {
+        for (trace, layer) in ws.traces.iter_mut().zip(&ws.layers) {
+            let width = layer.width;
+            trace.truncate(count * width);
+            trace.resize((count + 1) * width, F::ZERO);
+            let (own, mixed) = trace.split_at_mut(count * width);
+            for (&r, &theta) in rows.iter().zip(&ws.game.theta).filter(|(_, t)| **t != 0.0) {
+                for (m, &c) in mixed.iter_mut().zip(&own[r * width..(r + 1) * width]) {
                     *m += F::from_f64(theta) * c;
                 }
             }
-            trace.truncate(count * width);
-            trace.extend_from_slice(&mixed);
         }
     }
 }
