@@ -39,6 +39,10 @@ impl Deployed {
 
     /// `gamma_{terms + 8}`: the relative error of an affine block that sums `terms` products, fused or not.
     pub fn relative(self, terms: usize) -> f64 {
+        if self.unit == 0.0 {
+            // Rounded up, nothing would be a subnormal number: thirty times slower to multiply by.
+            return 0.0;
+        }
         let nu = (terms + 8) as f64 * self.unit;
         if nu < 0.5 { (nu / (1.0 - nu)).next_up().next_up() } else { f64::INFINITY }
     }

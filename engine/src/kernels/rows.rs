@@ -135,6 +135,34 @@ multiversion! {
 }
 
 multiversion! {
+    /// `out[i] += sum_j c[j] m[j][i]` for rows `m[j]` of `stride`, a multiple of [`LANES`] and at least `out.len()`: one vector
+    /// times a matrix. Zeros in `c`, as many hinges give, cost nothing.
+    pub fn add_rows(c: &[F], m: &[F], stride: usize, out: &mut [F]) {
+        #[inline(always)]
+        fn block<F: Real, const WIDE: usize>(c: &[F], m: &[F], stride: usize, start: usize, out: &mut [F]) {
+            let mut sums = [F::ZERO; WIDE];
+            for (j, &c) in c.iter().enumerate().filter(|(_, c)| **c != F::ZERO) {
+                let row: &[F; WIDE] = m[j * stride + start..][..WIDE].try_into().expect("of this length");
+                for v in 0..WIDE {
+                    sums[v] += c * row[v];
+                }
+            }
+            out[start..].iter_mut().zip(sums).for_each(|(o, s)| *o += s);
+        }
+        let mut start = 0;
+        while start < out.len() {
+            if start + 4 * LANES <= stride {
+                block::<F, { 4 * LANES }>(c, m, stride, start, out);
+                start += 4 * LANES;
+            } else {
+                block::<F, LANES>(c, m, stride, start, out);
+                start += LANES;
+            }
+        }
+    }
+}
+
+multiversion! {
     /// Upper ends of `n` affine forms over a box, and the sums of absolute terms: `value[j] = k[j] + sum_d max(a[d][j] low_d, a[d][j] high_d)`,
     /// `magnitude[j] = |k[j]| + sum_d |a[d][j]| max(|low_d|, |high_d|)`. Row `d` of `a` starts at `d * n`; the constants are row `dims`.
     /// At most `dims + 1` roundings per term. With `negate`, lower ends of the forms (as is, not negated).

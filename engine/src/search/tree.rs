@@ -84,13 +84,13 @@ pub enum End {
 }
 
 /// Parts taken per round.
-const TASKS: usize = 16;
+const TASKS: usize = 64;
 /// Of these, the ones taken by urgency.
 const URGENT: usize = 2;
 /// And the ones taken by promise, searched eagerly.
 const PROMISING: usize = 2;
 /// Steps per task and round.
-const STEPS: usize = 48;
+const STEPS: usize = 128;
 /// Steps before the first assault; each later one comes after eight times as many.
 const FIRST_ASSAULT: u64 = 500;
 /// Assaults of a search.

@@ -28,7 +28,9 @@ pub struct Bounder<F> {
     /// Absolute part of the errors of lines taken over a box: underflow.
     lined_error: Vec<F>,
     pub(super) forward: Arc<Vec<Packed<F>>>,
-    pub(super) backward: Arc<Vec<Packed<F>>>,
+    /// `W` of every layer by columns and by rows, padded, for one point at a time.
+    pub(super) columns: Arc<Vec<Vec<F>>>,
+    pub(super) rows: Arc<Vec<Vec<F>>>,
     offsets: Arc<Vec<usize>>,
 }
 
@@ -170,7 +172,7 @@ impl<F> Workspace<F> {
     /// Forgets the weights gathered for earlier parts. Where they are kept, dead neurons among them take part in sums of
     /// errors, so that bounds depend on earlier parts by some roundings.
     pub fn forget(&mut self) {
-        self.layers.clear();
+        self.layers.iter_mut().for_each(Reduced::forget);
     }
 }
 
@@ -190,7 +192,8 @@ impl<F: Kernel> Bounder<F> {
             offsets.push(offsets[offsets.len() - 1] + layer.neurons);
         }
         let forward: Vec<_> = chain.layers.iter().map(|l| Packed::new(l.below, l.neurons, |k, j| l.weights[j * l.below + k])).collect();
-        let backward: Vec<_> = chain.layers.iter().map(|l| Packed::new(l.neurons, l.below, |j, k| l.weights[j * l.below + k])).collect();
+        let columns = chain.layers.iter().map(|l| padded_rows(l.below, l.neurons, |i, j| l.weights[j * l.below + i])).collect();
+        let rows = chain.layers.iter().map(|l| padded_rows(l.neurons, l.below, |j, i| l.weights[j * l.below + i])).collect();
         let mut bounder = Bounder {
             first_error: Vec::new(),
             lined_error: Vec::new(),
@@ -200,7 +203,8 @@ impl<F: Kernel> Bounder<F> {
             neuron_split_below: 15,
             first_transposed: Arc::new(first_transposed),
             forward: Arc::new(forward),
-            backward: Arc::new(backward),
+            columns: Arc::new(columns),
+            rows: Arc::new(rows),
             offsets: Arc::new(offsets),
         };
         bounder.set_errors();
@@ -426,6 +430,16 @@ impl<F: Kernel> Bounder<F> {
         }
         children
     }
+}
+
+/// A matrix row by row, each row filled up with zeros to whole vectors.
+fn padded_rows<F: Kernel>(rows: usize, width: usize, at: impl Fn(usize, usize) -> F) -> Vec<F> {
+    let stride = padded(width);
+    let mut matrix = vec![F::ZERO; rows * stride];
+    for r in 0..rows {
+        (0..width).for_each(|c| matrix[r * stride + c] = at(r, c));
+    }
+    matrix
 }
 
 /// Facts kept for a thread's later parts, at most: a part has one parent.

@@ -2,7 +2,7 @@
 //! point of that linear piece is a small game; step there, shrink the step where the piece was left for the worse.
 
 use super::bounder::{Bounder, Workspace};
-use crate::kernels::Kernel;
+use crate::kernels::{Kernel, padded, rows};
 
 /// Steps of one climb; most climbs settle in fewer.
 const STEPS: usize = 5;
@@ -14,10 +14,10 @@ impl<F: Kernel> Bounder<F> {
         probe.clear();
         below.clear();
         below.extend(point.iter().map(|&x| F::from_f64(x)));
-        for (k, (layer, packed)) in self.chain.layers.iter().zip(self.forward.iter()).enumerate() {
+        for (k, (layer, columns)) in self.chain.layers.iter().zip(self.columns.iter()).enumerate() {
             let start = probe.len();
             probe.extend(layer.bias.iter().map(|&b| F::from_f64(b)));
-            packed.multiply_add(below, &mut probe[start..], 1, false);
+            rows::add_rows(below, columns, padded(layer.neurons), &mut probe[start..]);
             below.clear();
             if k + 1 < self.chain.layers.len() {
                 below.extend(probe[start..].iter().zip(&layer.slope).map(|(&v, &s)| if v < F::ZERO { v * s } else { v }));
@@ -88,7 +88,9 @@ impl<F: Kernel> Bounder<F> {
                 }
             }
             let mut below = vec![F::ZERO; count * layer.below];
-            self.backward[k].multiply_add(&c, &mut below, count, false);
+            for (c, below) in c.chunks_exact(layer.neurons.max(1)).zip(below.chunks_exact_mut(layer.below.max(1))) {
+                rows::add_rows(c, &self.rows[k], padded(layer.below), below);
+            }
             c = below;
         }
         let (mut a, mut k) = (Vec::with_capacity(count * dims), Vec::with_capacity(count));

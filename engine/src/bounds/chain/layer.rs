@@ -34,6 +34,16 @@ pub struct Reduced<F> {
 /// Slack for second-order terms of the error bounds and for computing them in `f32`.
 const SECOND_ORDER: f64 = 1.0 + 1.0 / 1024.0;
 
+impl<F> Reduced<F> {
+    /// Forgets the weights gathered before, but for their memory.
+    pub fn forget(&mut self) {
+        self.live.clear();
+        self.covered.clear();
+        self.width = 0;
+        self.stale = true;
+    }
+}
+
 impl<F: Kernel> Reduced<F> {
     /// The lines of all live neurons, zero beyond them.
     pub fn lines(&self) -> Lines<'_, F> {
@@ -138,7 +148,8 @@ impl<F: Kernel> Reduced<F> {
             error[r] = F::from_f64(wrong * SECOND_ORDER + F::TINY);
             let reach = if l >= 0.0 { size } else { u.max((s * l).abs()) };
             let reach = if layer.joined[j] { reach.max(magnitude) } else { reach };
-            value[r] = F::from_f64_up(reach.next_up());
+            // More than the roundings of `s l` and to F.
+            value[r] = F::from_f64(reach * (1.0 + 1.0 / (1 << 20) as f64) + F::TINY);
         }
         // Products with slopes multiply `a`, products with weights the values below, the other ones nothing.
         let products = 4.0 * self.width as f64 + 2.0 * self.live.len() as f64 * (1.0 + below_magnitude);
@@ -165,10 +176,16 @@ fn hinge_lines<F: Kernel>(l: f64, u: f64, s: f64) -> (F, f64, F) {
         return (t, 0.0, t);
     }
     let chord = (u - s * l) / (u - l);
-    let t = if chord.is_finite() { F::from_f64(chord.clamp(-1.0, 1.0)) } else { F::ZERO };
-    let at = |a: f64, f: f64| (f - (t.to_f64() * a).next_down()).next_up();
-    let offset = at(u, u).max(at(l, (s * l).next_up())).max(0.0);
     let lower = if u > -l { F::ONE } else { F::from_f64(s) };
-    // NaN (infinite ends) must not be dropped: an infinite offset proves nothing.
+    if !chord.is_finite() {
+        return (F::ZERO, f64::INFINITY, lower);
+    }
+    let t = F::from_f64(chord.clamp(-1.0, 1.0));
+    // Three roundings at most, of `s l`, the product and the difference: each at most half an epsilon of its size.
+    let at = |a: f64, f: f64| {
+        let line = t.to_f64() * a;
+        (f - line) + (f64::EPSILON * (f.abs() + line.abs() + (f - line).abs()) + f64::MIN_POSITIVE)
+    };
+    let offset = at(u, u).max(at(l, s * l)).max(0.0);
     (t, if offset.is_finite() { offset } else { f64::INFINITY }, lower)
 }
