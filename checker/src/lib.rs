@@ -5,6 +5,9 @@
 pub mod exact;
 pub mod network;
 pub mod query;
+pub mod read;
+pub mod sha256;
+pub mod witness;
 
 /// What the network is taken to be when a verdict is given (TRUST.md, "Semantics").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

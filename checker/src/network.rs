@@ -95,3 +95,45 @@ pub struct Convolution {
     /// Groups.
     pub groups: usize,
 }
+
+impl Linear {
+    /// Calls `visit` with the input element and the weight of every term of output element `o`, in ascending order of input
+    /// elements: the order in which binary32 replays sum.
+    pub fn each_term(&self, o: usize, outputs: usize, mut visit: impl FnMut(usize, f64)) {
+        match self {
+            Linear::Dense(weights) => {
+                let inputs = weights.len() / outputs.max(1);
+                weights[o * inputs..][..inputs].iter().enumerate().for_each(|(i, &w)| visit(i, w));
+            }
+            Linear::Sparse { starts, columns, weights } => {
+                let row = starts[o]..starts[o + 1];
+                columns[row.clone()].iter().zip(&weights[row]).for_each(|(&i, &w)| visit(i as usize, w));
+            }
+            Linear::Scale(weights) => visit(o, weights[o]),
+            Linear::Select(source) if source[o] == u32::MAX => {}
+            Linear::Select(source) => visit(source[o] as usize, 1.0),
+            Linear::Convolution(convolution) => convolution.each_term(o, visit),
+        }
+    }
+}
+
+impl Convolution {
+    fn each_term(&self, o: usize, mut visit: impl FnMut(usize, f64)) {
+        let ([_, rows, columns], [filters, down, right]) = (self.input, self.output);
+        let (filter, y, x) = (o / right / down, o / right % down, o % right);
+        let depth = self.input[0] / self.groups;
+        let first = filter / (filters / self.groups) * depth;
+        for channel in 0..depth {
+            for ky in 0..self.kernel[0] {
+                let iy = (y * self.strides[0] + ky * self.dilations[0]).wrapping_sub(self.pads[0]);
+                for kx in 0..self.kernel[1] {
+                    let ix = (x * self.strides[1] + kx * self.dilations[1]).wrapping_sub(self.pads[1]);
+                    if iy < rows && ix < columns {
+                        let weight = ((filter * depth + channel) * self.kernel[0] + ky) * self.kernel[1] + kx;
+                        visit(((first + channel) * rows + iy) * columns + ix, self.weights[weight]);
+                    }
+                }
+            }
+        }
+    }
+}

@@ -33,6 +33,11 @@ impl Rational {
     /// Zero.
     pub const ZERO: Rational = Rational { negative: false, digits: Vec::new(), twos: 0, fives: 0 };
 
+    /// One.
+    pub fn one() -> Rational {
+        Rational { digits: vec![1], ..Rational::ZERO }
+    }
+
     /// Reads a decimal such as `-12.5e-3`; digits may be missing on one side of the point. Numbers of absurd length or
     /// exponent are refused before memory is taken for them.
     pub fn parse(text: &[u8]) -> Result<Rational, &'static str> {
@@ -84,6 +89,11 @@ impl Rational {
     /// Smallest exponents: the number is an integer times these powers of 2 and 5.
     pub fn exponents(&self) -> (i64, i64) {
         (self.twos, self.fives)
+    }
+
+    /// The absolute value.
+    pub fn size(&self) -> Rational {
+        Rational { negative: false, ..self.clone() }
     }
 
     /// The negative.
@@ -156,14 +166,17 @@ impl Rational {
 
     /// The nearest binary32, ties to even; `None` where that is an infinity.
     pub fn nearest_f32(&self) -> Option<f32> {
-        let Cut { integer, unit, rest } = self.cut(24, -149);
-        if unit > 104 {
-            return None;
-        }
-        let up = rest == Some(Ordering::Greater) || (rest == Some(Ordering::Equal) && integer % 2 == 1);
+        let cut = self.cut(24, -149);
         // A carry out of the mantissa makes the next exponent, as it should.
-        let size = f32::from_bits((((unit + 149) as u32) << 23) + integer as u32 + u32::from(up));
-        size.is_finite().then_some(if self.negative { -size } else { size })
+        let bits = if cut.unit > 104 { return None } else { ((cut.unit + 149) as u32) << 23 } + cut.nearest() as u32;
+        Some(f32::from_bits(bits | u32::from(self.negative) << 31)).filter(|x| x.is_finite())
+    }
+
+    /// The nearest binary64, likewise.
+    pub fn nearest_f64(&self) -> Option<f64> {
+        let cut = self.cut(53, -1074);
+        let bits = if cut.unit > 971 { return None } else { ((cut.unit + 1074) as u64) << 52 } + cut.nearest();
+        Some(f64::from_bits(bits | u64::from(self.negative) << 63)).filter(|x| x.is_finite())
     }
 
     /// The leading `precision` bits of the size, in units not below `2^lowest`.
@@ -259,6 +272,14 @@ struct Cut {
     rest: Option<Ordering>,
 }
 
+impl Cut {
+    /// Rounded to the nearest integer, ties to even.
+    fn nearest(&self) -> u64 {
+        let up = self.rest == Some(Ordering::Greater) || (self.rest == Some(Ordering::Equal) && self.integer % 2 == 1);
+        self.integer + u64::from(up)
+    }
+}
+
 /// A sum of products of binary64 and exact numbers, gathered without taking memory for each.
 pub struct Sum {
     above: Vec<u32>,
@@ -308,7 +329,7 @@ impl Sum {
 }
 
 /// The size of a finite number as `integer * 2^exponent`, the integer odd or zero.
-pub(crate) fn split(x: f64) -> Option<(u64, i64)> {
+pub fn split(x: f64) -> Option<(u64, i64)> {
     let (field, fraction) = ((x.to_bits() >> 52 & 0x7ff) as i64, x.to_bits() & ((1 << 52) - 1));
     let (integer, exponent) = match field {
         0 => (fraction, -1074),

@@ -111,6 +111,7 @@ fn decimals_round_as_the_standard_library_rounds_them() {
     for text in texts {
         let (a, nearest) = (number(&text), text.parse::<f64>().unwrap());
         assert!(a.down() <= nearest && nearest <= a.up(), "{text}");
+        assert_eq!(a.nearest_f64(), Some(nearest).filter(|x| x.is_finite()), "{text}");
         assert_eq!(a.nearest_f32(), Some(text.parse::<f32>().unwrap()).filter(|y| y.is_finite()), "{text}");
         assert_eq!(a.negated().nearest_f32(), a.nearest_f32().map(|y| -y), "{text}");
         assert_eq!(a.negated().up(), -a.down());

@@ -1,0 +1,56 @@
+//! Networks: the same outputs at random points, in the same order of operations.
+
+use std::collections::BTreeMap;
+
+use checker::read::Error;
+use engine::graph::Element;
+use engine::input::{load_network, read_bytes};
+
+use crate::{development_set, files, random};
+
+/// Largest difference of outputs that a few thousand roundings explain, relative to their size.
+const ROUNDING: f64 = 1e-5;
+
+#[test]
+fn networks_agree_or_are_refused_by_name() {
+    let Some(root) = development_set() else { return };
+    let mut refused: BTreeMap<String, usize> = BTreeMap::new();
+    let (mut exactly, mut nearly) = (0, Vec::new());
+    for path in files(&root, ".onnx") {
+        let bytes = read_bytes(&path).expect("readable");
+        let network = match checker::read::onnx::network(&bytes) {
+            Ok(network) => network,
+            Err(Error::NotCertified(what)) => {
+                let operator = what.split(" at node").next().unwrap_or_default();
+                *refused.entry(operator.into()).or_default() += 1;
+                continue;
+            }
+            Err(error) => panic!("{}: {error}", path.display()),
+        };
+        let graph = load_network(&path).expect("the engine reads it");
+        assert_eq!(graph.element == Element::F64, network.double);
+        let mut state = 7;
+        let mut worst: f64 = 0.0;
+        for _ in 0..2 {
+            let point: Vec<f32> = (0..graph.input_len()).map(|_| (random(&mut state) >> 40) as f32 / (1 << 23) as f32 - 1.0).collect();
+            let wide: Vec<f64> = point.iter().map(|&x| x.into()).collect();
+            let ours = checker::witness::deployed_outputs(&network, &wide).expect("finite values");
+            let engines: Vec<f64> = match network.double {
+                true => graph.output_f64(&wide),
+                false => graph.output_f32(&point).into_iter().map(f64::from).collect(),
+            };
+            assert_eq!(ours.len(), engines.len(), "{}", path.display());
+            let size = engines.iter().fold(0.0, |size: f64, y| size.max(y.abs()));
+            assert!(size > 0.0, "{}: no output that could differ", path.display());
+            worst = ours.iter().zip(&engines).fold(worst, |worst, (a, b)| worst.max((a - b).abs() / size));
+        }
+        assert!(worst <= ROUNDING, "{}: outputs differ by {worst:e}", path.display());
+        if worst == 0.0 {
+            exactly += 1;
+        } else {
+            nearly.push((worst, path));
+        }
+    }
+    println!("{exactly} networks agree bit for bit; within rounding: {nearly:?}; refused: {refused:#?}");
+    assert!(exactly + nearly.len() >= 100);
+}
