@@ -5,6 +5,7 @@ mod crown;
 mod game;
 mod interval;
 mod network;
+pub mod neurons;
 mod slopes;
 mod sweep;
 

@@ -5,6 +5,7 @@
 //! changes the rounding mode or flushes subnormals.
 
 mod aligned;
+pub mod hinges;
 mod packed;
 mod portable;
 pub mod rows;
@@ -13,7 +14,7 @@ pub mod vectors;
 mod x86_64;
 
 pub use aligned::Aligned;
-pub use packed::Packed;
+pub use packed::{Packed, block_roundings};
 
 use crate::numerics::Real;
 

@@ -1,6 +1,14 @@
 //! Constant matrices, packed once for many products.
 
-use super::{Aligned, Kernel, View, padded};
+use super::{Aligned, Kernel, LANES, View, padded};
+
+/// Terms per block of [`Packed::multiply_blocked`].
+const DEPTH: usize = 32;
+
+/// Roundings that a term of a blocked product of `depth` terms meets, adding to an old value included.
+pub fn block_roundings(depth: usize) -> usize {
+    depth.min(DEPTH) + depth.div_ceil(DEPTH) + 1
+}
 
 /// Columns per panel: one register block of the widest kernel.
 const PANEL: usize = 64;
@@ -27,6 +35,23 @@ impl<F: Kernel> Packed<F> {
             }
         }
         Packed { depth, columns, panels }
+    }
+
+    /// `y = x B` (plus the old `y` if `accumulate`) for each of `rows` rows, where the columns are whole vectors: in blocks of
+    /// [`DEPTH`] terms, so that a term meets at most [`block_roundings`] roundings.
+    pub fn multiply_blocked(&self, x: &[F], y: &mut [F], rows: usize, accumulate: bool) {
+        assert!(self.columns.is_multiple_of(LANES), "columns must be whole vectors");
+        assert!(x.len() >= rows * self.depth && y.len() >= rows * self.columns, "operands too short");
+        for first in (0..self.columns).step_by(PANEL) {
+            let width = (self.columns - first).min(PANEL);
+            let panel = &self.panels[self.depth * first..][..self.depth * width];
+            for start in (0..self.depth.max(1)).step_by(DEPTH) {
+                let depth = (self.depth - start).min(DEPTH);
+                let a = View { data: &x[start.min(x.len())..], stride: self.depth };
+                let b = View { data: &panel[start * width..], stride: width };
+                F::product(rows, depth, width, a, b, &mut y[first..], self.columns, accumulate || start > 0, false);
+            }
+        }
     }
 
     /// `y += x B` for each of `rows` rows of `x` (`depth` long) and `y` (`columns` long); with `|B|` if `absolute`.

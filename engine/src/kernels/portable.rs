@@ -15,17 +15,19 @@ pub fn product<F: Real>(
     accumulate: bool,
     absolute: bool,
 ) {
+    let mut sums = vec![F::ZERO; columns];
     for i in 0..m {
-        let row = &mut c[i * c_stride..i * c_stride + columns];
-        if !accumulate {
-            row.fill(F::ZERO);
-        }
+        sums.fill(F::ZERO);
         for k in 0..depth {
             let x = a.data[i * a.stride + k];
             let weights = &b.data[k * b.stride..k * b.stride + columns];
-            for (y, &w) in row.iter_mut().zip(weights) {
+            for (y, &w) in sums.iter_mut().zip(weights) {
                 *y += x * if absolute { w.abs() } else { w };
             }
+        }
+        let row = &mut c[i * c_stride..i * c_stride + columns];
+        for (y, &sum) in row.iter_mut().zip(&sums) {
+            *y = if accumulate { *y + sum } else { sum };
         }
     }
 }

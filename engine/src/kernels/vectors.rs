@@ -35,6 +35,7 @@ macro_rules! multiversion {
         }
     };
 }
+pub(super) use multiversion;
 
 multiversion! {
     /// `y[o] += sum_i w[o][i] x[i]` for a row-major matrix whose rows are as long as `x`; with `|w|` if `absolute`.

@@ -3,7 +3,7 @@
 /// Generates the kernels of one instruction set and one type.
 macro_rules! twin {
     ($name:ident, $features:literal, $vector:ident, $lanes:literal, $rows:literal, $wide:literal,
-     $load:ident, $store:ident, $set1:ident, $zero:ident, $fma:ident, $abs:expr) => {
+     $load:ident, $store:ident, $set1:ident, $zero:ident, $add:ident, $fma:ident, $abs:expr) => {
         /// See [`crate::kernels::Kernel::product`].
         ///
         /// # Safety
@@ -36,13 +36,6 @@ macro_rules! twin {
                 // SAFETY: the caller passes blocks inside the checked operands.
                 unsafe {
                     let mut sums = [[$zero(); V]; M];
-                    if accumulate {
-                        for i in 0..M {
-                            for v in 0..V {
-                                sums[i][v] = $load(c.add(i * c_stride + v * $lanes));
-                            }
-                        }
-                    }
                     for k in 0..depth {
                         let mut weights = [$zero(); V];
                         for v in 0..V {
@@ -60,7 +53,9 @@ macro_rules! twin {
                     }
                     for i in 0..M {
                         for v in 0..V {
-                            $store(c.add(i * c_stride + v * $lanes), sums[i][v]);
+                            let target = c.add(i * c_stride + v * $lanes);
+                            let sum = if accumulate { $add($load(target), sums[i][v]) } else { sums[i][v] };
+                            $store(target, sum);
                         }
                     }
                 }
@@ -137,6 +132,7 @@ pub mod avx512 {
         _mm512_storeu_ps,
         _mm512_set1_ps,
         _mm512_setzero_ps,
+        _mm512_add_ps,
         _mm512_fmadd_ps,
         |x| _mm512_abs_ps(x)
     );
@@ -151,6 +147,7 @@ pub mod avx512 {
         _mm512_storeu_pd,
         _mm512_set1_pd,
         _mm512_setzero_pd,
+        _mm512_add_pd,
         _mm512_fmadd_pd,
         |x| _mm512_abs_pd(x)
     );
@@ -162,10 +159,34 @@ pub mod avx2 {
     use crate::kernels::View;
     use std::arch::x86_64::*;
 
-    twin!(f32, "avx2,fma", __m256, 8, 4, 3, _mm256_loadu_ps, _mm256_storeu_ps, _mm256_set1_ps, _mm256_setzero_ps, _mm256_fmadd_ps, |x| {
-        _mm256_andnot_ps(_mm256_set1_ps(-0.0), x)
-    });
-    twin!(f64, "avx2,fma", __m256d, 4, 4, 3, _mm256_loadu_pd, _mm256_storeu_pd, _mm256_set1_pd, _mm256_setzero_pd, _mm256_fmadd_pd, |x| {
-        _mm256_andnot_pd(_mm256_set1_pd(-0.0), x)
-    });
+    twin!(
+        f32,
+        "avx2,fma",
+        __m256,
+        8,
+        4,
+        3,
+        _mm256_loadu_ps,
+        _mm256_storeu_ps,
+        _mm256_set1_ps,
+        _mm256_setzero_ps,
+        _mm256_add_ps,
+        _mm256_fmadd_ps,
+        |x| { _mm256_andnot_ps(_mm256_set1_ps(-0.0), x) }
+    );
+    twin!(
+        f64,
+        "avx2,fma",
+        __m256d,
+        4,
+        4,
+        3,
+        _mm256_loadu_pd,
+        _mm256_storeu_pd,
+        _mm256_set1_pd,
+        _mm256_setzero_pd,
+        _mm256_add_pd,
+        _mm256_fmadd_pd,
+        |x| { _mm256_andnot_pd(_mm256_set1_pd(-0.0), x) }
+    );
 }

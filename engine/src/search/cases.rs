@@ -130,6 +130,7 @@ impl Solver<'_> {
 
     fn prove(&self, semantics: Semantics, mut statistics: Statistics) -> Attempt {
         let chains = self.chains();
+        let wide_chain = if chains.is_none() { compile::<f32>(self.network) } else { None };
         let mut margin = f64::INFINITY;
         let mut first = 0;
         let total = self.query.cases.len() as f64;
@@ -142,7 +143,7 @@ impl Solver<'_> {
                 Some(chains) => self.search_chain(chains, case, first, semantics, recorded.trees.get(done), &mut statistics),
                 None => {
                     recorded.obstacle = Some("proofs of networks that are no small chain of hinges are not recorded yet".into());
-                    wide::decide(self, case, first, semantics, &mut statistics)
+                    wide::decide(self, wide_chain.as_ref(), case, first, semantics, &mut statistics)
                 }
             };
             match outcome {

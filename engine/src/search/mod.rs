@@ -8,6 +8,7 @@ mod config;
 mod forms;
 mod gradient;
 mod inspect;
+mod neurons;
 mod problem;
 mod report;
 mod tree;

@@ -7,9 +7,10 @@ use super::attack::{Attack, Effort};
 use super::boxes::{Boxes, Part, rows_of};
 use super::cases::{CaseOutcome, Solver};
 use super::forms::{Judgement, bound_rows};
+use super::neurons::Neurons;
 use super::tree::{self, End};
 use super::{Reason, Statistics, problem};
-use crate::bounds::chain::Objectives;
+use crate::bounds::chain::{Chain, Objectives};
 use crate::bounds::{Network, Plan, Relaxation};
 use crate::graph::Element;
 use crate::ops::{Ranges, Working};
@@ -26,8 +27,15 @@ const SPEED: f64 = 1e10;
 /// Seconds to plan for where there is no limit.
 const UNLIMITED: f64 = 600.0;
 
-/// Decides a case.
-pub fn decide(solver: &Solver, case: &Case, first: usize, semantics: Semantics, statistics: &mut Statistics) -> CaseOutcome {
+/// Decides a case; `chain` is the network as dense layers, where it is one.
+pub fn decide(
+    solver: &Solver,
+    chain: Option<&Chain<f32>>,
+    case: &Case,
+    first: usize,
+    semantics: Semantics,
+    statistics: &mut Statistics,
+) -> CaseOutcome {
     let network = Network::new(solver.network, problem::deployed(semantics, solver.network.element));
     let (low, high) = problem::region_box(case, semantics, solver.network.element);
     let root = Root {
@@ -40,6 +48,9 @@ pub fn decide(solver: &Solver, case: &Case, first: usize, semantics: Semantics, 
         single: problem::objectives(case, solver.network),
         double: problem::objectives(case, solver.network),
     };
+    if let Some(outcome) = chain.and_then(|chain| root.decide_neurons(chain, statistics)) {
+        return outcome;
+    }
     root.decide(statistics)
 }
 
@@ -55,6 +66,35 @@ struct Root<'a> {
 }
 
 impl Root<'_> {
+    /// By trees of neuron splits, with attacks in between; none where the chain or the query is not of their kind.
+    fn decide_neurons(&self, chain: &Chain<f32>, statistics: &mut Statistics) -> Option<CaseOutcome> {
+        let (solver, semantics) = (self.solver, self.semantics);
+        let neurons = Neurons { solver, chain, objectives: &self.single, region: &self.region, semantics };
+        let (mut found, mut evaluations) = (None, 0);
+        let left = neurons.exclude(statistics, &mut |round, left| {
+            let mut effort = Statistics::default();
+            found = self.long_attack(&left.open, &left.points, 1 << (2 * round), &mut effort);
+            evaluations += effort.evaluations;
+            found.is_some()
+        })?;
+        statistics.evaluations += evaluations;
+        if let Some(witness) = found {
+            statistics.method = "attack".into();
+            return Some(CaseOutcome::Refuted(witness));
+        }
+        statistics.method = "branch and bound on neurons".into();
+        statistics.proved = left.proved;
+        if left.open.is_empty() {
+            return Some(CaseOutcome::Proved(left.margin));
+        }
+        if solver.stopped() {
+            return Some(CaseOutcome::Open(solver.why_stopped(), Some(left.worst)));
+        }
+        let (word, count, worst) = (semantics.word(), left.stuck.len(), left.worst);
+        let why = format!("{word}: {count} parts have no neuron left to split; the worst bound there is {worst:e}");
+        Some(CaseOutcome::Open(Reason::Precision(why), Some(worst)))
+    }
+
     fn decide(&self, statistics: &mut Statistics) -> CaseOutcome {
         let all: Vec<usize> = (0..self.double.disjuncts.len()).collect();
         let mut left = Judgement { open: all, worst: f64::INFINITY, margin: f64::INFINITY, ..Judgement::default() };
@@ -71,7 +111,7 @@ impl Root<'_> {
                 continue;
             }
             if steps > 0
-                && let Some(witness) = self.long_attack(&left, statistics)
+                && let Some(witness) = self.long_attack(&left.open, &left.points, 8, statistics)
             {
                 return CaseOutcome::Refuted(witness);
             }
@@ -122,17 +162,17 @@ impl Root<'_> {
         0.25 * seconds * SPEED * self.solver.config.threads as f64
     }
 
-    /// A longer attack on the disjuncts that the bounds leave open, from the forms' worst points on.
-    fn long_attack(&self, left: &Judgement, statistics: &mut Statistics) -> Option<Box<super::Witness>> {
+    /// A longer attack on disjuncts that bounds leave open, from the bounds' worst points on, at most `most` times.
+    fn long_attack(&self, open: &[usize], points: &[Vec<f64>], most: u64, statistics: &mut Statistics) -> Option<Box<super::Witness>> {
         if !self.solver.config.attack {
             return None;
         }
         let per_evaluation = 3.0 * self.network.work.iter().sum::<f64>();
-        let effort = Effort { restarts: 64.max(2 * left.open.len().min(64)), steps: 60 };
-        let rounds = (self.budget() / (per_evaluation * (effort.restarts * effort.steps) as f64)).clamp(1.0, 8.0) as u64;
+        let effort = Effort { restarts: 64.max(2 * open.len().min(64)), steps: 60 };
+        let rounds = (self.budget() / (per_evaluation * (effort.restarts * effort.steps) as f64)).clamp(1.0, most as f64) as u64;
         for round in 0..rounds {
-            let starts: &[Vec<f64>] = if round == 0 { &left.points } else { &[] };
-            let (point, evaluations) = self.attack(&self.region, &left.open, starts, effort, 1 + round);
+            let starts = if round == 0 { points } else { &[] };
+            let (point, evaluations) = self.attack(&self.region, open, starts, effort, most + round);
             statistics.evaluations += evaluations;
             if let Some(witness) = point.and_then(|p| self.solver.check(self.case, self.first, self.semantics, &p)) {
                 statistics.method = "attack".into();

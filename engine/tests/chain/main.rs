@@ -4,4 +4,5 @@ mod compiled;
 mod exact;
 mod follow;
 mod networks;
+mod rows;
 mod soundness;
