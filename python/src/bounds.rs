@@ -110,16 +110,18 @@ pub fn output_bounds<'py>(
         return Err(value(format!("{} coefficients for {row_count} rows of {} outputs", rows.len(), network.graph.output_len())));
     }
     let (graph, stop) = (Arc::clone(&network.graph), Arc::<AtomicBool>::default());
+    let head = if method.backward { None } else { network.head(py)? };
     let flag = Arc::clone(&stop);
     let work = move || {
         let prepared = Prepared::new(&graph, method.deployed);
+        let head = head.as_ref().map(|head| Prepared::new(head, method.deployed));
         let mut all = Bounds::default();
         if !environment::is_default() {
             return None;
         }
         for (i, region) in boxes.iter().enumerate() {
             let own = if rows.len() == size { &rows[..] } else { &rows[i * size..(i + 1) * size] };
-            bound(&prepared, region, own, row_count, method, linear, &flag, &mut all);
+            bound(&prepared, head.as_ref(), region, own, row_count, method, linear, &flag, &mut all);
         }
         Some(all)
     };
@@ -131,6 +133,7 @@ pub fn output_bounds<'py>(
 #[allow(clippy::too_many_arguments, reason = "one box of a batch")]
 fn bound(
     prepared: &Prepared,
+    head: Option<&Prepared>,
     region: &Ranges,
     rows: &[f64],
     count: usize,
@@ -142,7 +145,10 @@ fn bound(
     let relaxation = method.relax(prepared, region, stop);
     let inputs = region.len();
     if !method.backward {
-        let ends = intervals(&relaxation, rows, count);
+        let mut ends = intervals(&relaxation, rows, count);
+        if let Some(head) = head {
+            through_head(head, &relaxation, rows, count, &mut ends);
+        }
         if linear {
             all.low_slopes.resize(all.low_slopes.len() + count * inputs, 0.0);
             all.high_slopes.resize(all.high_slopes.len() + count * inputs, 0.0);
@@ -170,6 +176,19 @@ fn bound(
         all.low_slopes.extend(lower.iter().flat_map(|f| f.coefficients.iter().map(|c| -c)));
         all.high_constants.extend(upper.iter().map(|f| f.constant));
         all.low_constants.extend(lower.iter().map(|f| -f.constant));
+    }
+}
+
+/// Tightens interval bounds of rows by taking the rows through the last layer first: its weights cancel there.
+fn through_head(head: &Prepared, relaxation: &Relaxation<f64>, rows: &[f64], count: usize, ends: &mut Ranges) {
+    let graph = relaxation.network.graph;
+    let operand = graph.nodes[graph.outputs[0]].inputs[0];
+    let last = Relaxation::<f64>::interval(head, &relaxation.bounds.ranges[operand]);
+    let both: Vec<f64> = rows.iter().copied().chain(rows.iter().map(|c| -c)).collect();
+    let forms = last.sweep(starts(head.graph, &both, 2 * count), 2 * count);
+    for (i, (upper, lower)) in forms[..count].iter().zip(&forms[count..]).enumerate() {
+        ends.high[i] = if upper.bound < ends.high[i] { upper.bound } else { ends.high[i] };
+        ends.low[i] = if -lower.bound > ends.low[i] { -lower.bound } else { ends.low[i] };
     }
 }
 

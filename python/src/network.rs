@@ -18,6 +18,7 @@ pub struct Network {
     pub graph: Arc<Graph>,
     source: Arc<Source>,
     logits: OnceLock<Option<Arc<Graph>>>,
+    head: OnceLock<Option<Arc<Graph>>>,
 }
 
 /// What the network was read from, to read it again.
@@ -46,7 +47,7 @@ impl Network {
     fn parse(py: Python<'_>, bytes: Vec<u8>, name: PathBuf) -> PyResult<Network> {
         let source = Source { bytes, name };
         let graph = py.detach(|| source.read())?;
-        Ok(Network { graph: Arc::new(graph), source: Arc::new(source), logits: OnceLock::new() })
+        Ok(Network { graph: Arc::new(graph), source: Arc::new(source), logits: OnceLock::new(), head: OnceLock::new() })
     }
 
     /// Name and shape of every input.
@@ -116,7 +117,7 @@ impl Network {
         let share = |graph: &Arc<Graph>| {
             let settled = OnceLock::new();
             let _ = settled.set(None);
-            Network { graph: Arc::clone(graph), source: Arc::clone(&self.source), logits: settled }
+            Network { graph: Arc::clone(graph), source: Arc::clone(&self.source), logits: settled, head: OnceLock::new() }
         };
         Ok(self.logits.get().and_then(|logits| logits.as_ref().map(share)))
     }
@@ -133,6 +134,33 @@ impl Network {
         }
         Ok(Arc::new(graph))
     }
+}
+
+impl Network {
+    /// The last layer as a network of its own, whose input is what it reads, where the only output is one layer's weighted sum.
+    pub fn head(&self, py: Python<'_>) -> PyResult<Option<Arc<Graph>>> {
+        if self.head.get().is_none() {
+            let head = if ends_in_weights(&self.graph) { Some(Arc::new(self.read_head(py)?)) } else { None };
+            let _ = self.head.set(head);
+        }
+        Ok(self.head.get().cloned().flatten())
+    }
+
+    fn read_head(&self, py: Python<'_>) -> PyResult<Graph> {
+        let mut whole = py.detach(|| self.source.read())?;
+        let last = whole.nodes.swap_remove(self.graph.outputs[0]);
+        let mut head = Graph::new(whole.element);
+        let operand = head.add_input("operand", &self.graph.nodes[last.inputs[0]].shape);
+        let output = head.add(&last.name, last.operation, &[operand], &last.shape).map_err(|e| value(e.to_string()))?;
+        head.outputs = vec![output];
+        Ok(head)
+    }
+}
+
+/// True if the only output is a weighted sum of one other value.
+fn ends_in_weights(graph: &Graph) -> bool {
+    let [id] = graph.outputs[..] else { return false };
+    matches!(graph.nodes[id].operation, Operation::Affine(_)) && graph.nodes[id].inputs.len() == 1
 }
 
 fn described(graph: &Graph, ids: &[NodeId]) -> Vec<(String, Vec<usize>)> {
