@@ -67,7 +67,7 @@ class PerturbationLpNorm:
         return f"PerturbationLpNorm(norm=inf, eps={self.eps}, x_L={self.x_L}, x_U={self.x_U})"
 
 
-class BoundedTensor(torch.Tensor):
+class BoundedTensor(torch.Tensor):  # type: ignore[misc, unused-ignore]
     """A batch of inputs with the set around each of them."""
 
     ptb: PerturbationLpNorm | None
@@ -80,7 +80,7 @@ class BoundedTensor(torch.Tensor):
         self.ptb = ptb
 
 
-class BoundedModule(nn.Module):
+class BoundedModule(nn.Module):  # type: ignore[misc, unused-ignore]
     """A module whose outputs can be bounded.
 
     Args:
