@@ -1,13 +1,30 @@
 //! The independent checker: it reads the original network, the original query and a certificate as bytes,
-//! and re-derives every bound. For now it holds the words that engine and checker share.
+//! and re-derives every bound. TRUST.md proves its rules, docs/certificate.md describes the bytes.
 #![deny(unsafe_code)]
 
+pub mod case;
+pub mod certificate;
 pub mod exact;
+pub mod facts;
+pub mod kernel;
+pub mod linear;
 pub mod network;
+pub mod plan;
 pub mod query;
 pub mod read;
+pub mod relax;
+pub mod rounding;
 pub mod sha256;
+pub mod state;
+pub mod steps;
+pub mod sweep;
+pub mod tree;
 pub mod witness;
+
+use certificate::{Container, HEADER, Kind};
+use network::Network;
+use plan::Plan;
+use query::Query;
 
 /// What the network is taken to be when a verdict is given (TRUST.md, "Semantics").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,4 +49,81 @@ impl Semantics {
             Semantics::Integer => "integer",
         }
     }
+}
+
+/// What an accepted certificate shows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Accepted {
+    /// Nodes of all trees.
+    pub nodes: u64,
+    /// Leaves of all trees.
+    pub leaves: u64,
+    /// Share of the input regions that is proved, by volume (a neuron's halves count alike); 1 unless partial.
+    pub proved: f64,
+}
+
+/// Why and where a certificate is rejected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejection {
+    /// The case whose tree it is.
+    pub case: usize,
+    /// The sides taken at the splits from the root on: true for the second child.
+    pub path: Vec<bool>,
+    /// Byte of the certificate at which the node starts.
+    pub node: usize,
+    /// Byte at which it was rejected.
+    pub at: usize,
+    /// The step and what is wrong with it.
+    pub reason: String,
+}
+
+impl std::fmt::Display for Rejection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let path: String = self.path.iter().map(|&second| if second { '2' } else { '1' }).collect();
+        let path = if path.is_empty() { "root".to_string() } else { path };
+        write!(f, "case {}, node {path}, byte {}: {}", self.case, self.at, self.reason)
+    }
+}
+
+impl std::error::Error for Rejection {}
+
+/// Checks a proof (kind 0) of `query` about `network` under `semantics`; its hashes are for the caller to compare with the
+/// files. Stops at the first rejected node.
+pub fn check(network: &Network, query: &Query, semantics: Semantics, certificate: &[u8], threads: usize) -> Result<Accepted, Rejection> {
+    let mut found = run(network, query, semantics, certificate, threads, false)?;
+    if found.rejections.is_empty() { Ok(found.accepted(query.cases.len())) } else { Err(found.rejections.remove(0)) }
+}
+
+/// As [`check`], but goes on with the rest of the tree after a rejected node: gives all rejected nodes, by their place in
+/// the file, and what the other ones prove. `Err` if not even the trees can be found.
+pub fn check_all(
+    network: &Network,
+    query: &Query,
+    semantics: Semantics,
+    certificate: &[u8],
+    threads: usize,
+) -> Result<(Accepted, Vec<Rejection>), Rejection> {
+    let found = run(network, query, semantics, certificate, threads, true)?;
+    Ok((found.accepted(query.cases.len()), found.rejections))
+}
+
+fn run(
+    network: &Network,
+    query: &Query,
+    semantics: Semantics,
+    certificate: &[u8],
+    threads: usize,
+    all: bool,
+) -> Result<tree::Found, Rejection> {
+    let refuse = |at: usize, reason: String| Rejection { case: 0, path: Vec::new(), node: at, at, reason };
+    let container = Container::read(certificate).map_err(|fault| refuse(fault.at, fault.reason))?;
+    if container.kind != Kind::Proof {
+        return Err(refuse(12, format!("this is no proof but {:?}", container.kind)));
+    }
+    if container.semantics != semantics || semantics == Semantics::Integer {
+        let reason = format!("the certificate is about `{}`, asked is `{}`", container.semantics.word(), semantics.word());
+        return Err(refuse(13, reason));
+    }
+    let plan = Plan::new(network).map_err(|reason| refuse(0, format!("the network cannot be checked: {reason}")))?;
+    tree::check((certificate, HEADER), &plan, query, (semantics, container.partial, all), threads)
 }

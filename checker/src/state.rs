@@ -1,0 +1,208 @@
+//! What is known in a node of the tree: every fact holds for all counterexamples of open disjuncts in the node's region.
+
+use crate::kernel::{self, Concretise};
+use crate::plan::Plan;
+use crate::rounding::{SLACK, TINY, UNIT, gamma};
+
+/// An element of fixed sign.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Phase {
+    /// The hinge's activation number.
+    pub activation: u32,
+    /// The element.
+    pub element: u32,
+    /// `a >= 0`; otherwise `a <= 0`.
+    pub active: bool,
+}
+
+/// The facts of a node of the tree.
+#[derive(Debug, Default)]
+pub struct State {
+    /// Lower corner of the box.
+    pub low: Vec<f64>,
+    /// Upper corner.
+    pub high: Vec<f64>,
+    /// Lower ends of the activations' operands, all activations one after the other.
+    pub below: Vec<f64>,
+    /// Upper ends.
+    pub above: Vec<f64>,
+    /// Lower lines of `n` elements in `dims` inputs: coefficient of input `d` of element `j` at `d n + j`, constants last. Empty
+    /// if the plan keeps none.
+    pub lower: Vec<f64>,
+    /// Upper lines.
+    pub upper: Vec<f64>,
+    /// The phases on the path from the root.
+    pub phases: Vec<Phase>,
+    /// For each phase the function of the inputs that it makes nonnegative: coefficients, then the constant.
+    pub phase_lines: Vec<f64>,
+    /// Elements with a phase.
+    pub fixed: Vec<bool>,
+    /// Disjuncts not excluded yet, ascending.
+    pub open: Vec<u32>,
+    /// For each activation the elements that are gathered; a superset of those that may be non-zero.
+    pub live: Vec<Vec<u32>>,
+    /// The region is proved empty: everything holds.
+    pub void: bool,
+    /// Share of the root box.
+    pub share: f64,
+    /// Sides taken at the splits above.
+    pub path: Vec<bool>,
+}
+
+impl Clone for State {
+    fn clone(&self) -> State {
+        let mut copy = State::default();
+        copy.clone_from(self);
+        copy
+    }
+
+    /// Keeps the memory of what is replaced.
+    fn clone_from(&mut self, source: &State) {
+        self.low.clone_from(&source.low);
+        self.high.clone_from(&source.high);
+        self.below.clone_from(&source.below);
+        self.above.clone_from(&source.above);
+        self.lower.clone_from(&source.lower);
+        self.upper.clone_from(&source.upper);
+        self.phases.clone_from(&source.phases);
+        self.phase_lines.clone_from(&source.phase_lines);
+        self.fixed.clone_from(&source.fixed);
+        self.open.clone_from(&source.open);
+        self.live.clone_from(&source.live);
+        self.path.clone_from(&source.path);
+        (self.void, self.share) = (source.void, source.share);
+    }
+}
+
+/// At least `constant + max v . x` over the box; infinite or NaN where numbers end.
+///
+/// Every term meets at most `dims + 2` roundings; `gamma` of them times the sum of absolute terms is added twice over.
+pub fn upper_end(v: &[f64], constant: f64, low: &[f64], high: &[f64]) -> f64 {
+    let (mut sum, mut size) = (constant, constant.abs());
+    for ((&v, &l), &h) in v.iter().zip(low).zip(high) {
+        sum += if v > 0.0 { v * h } else { v * l };
+        size += v.abs() * l.abs().max(h.abs());
+    }
+    (sum + (2.0 * gamma(low.len() + 4) * size + TINY * (low.len() + 2) as f64)).next_up()
+}
+
+impl State {
+    /// Nothing known but the box and the open disjuncts.
+    pub fn root(plan: &Plan, low: Vec<f64>, high: Vec<f64>, disjuncts: usize) -> State {
+        let n = plan.elements;
+        let lined = if plan.lined { n * plan.inputs } else { 0 };
+        let line = |constant: f64| {
+            let mut line = vec![0.0; lined];
+            line.resize(if plan.lined { lined + n } else { 0 }, constant);
+            line
+        };
+        State {
+            void: low.iter().zip(&high).any(|(l, h)| l > h),
+            low,
+            high,
+            below: vec![f64::NEG_INFINITY; n],
+            above: vec![f64::INFINITY; n],
+            lower: line(f64::NEG_INFINITY),
+            upper: line(f64::INFINITY),
+            fixed: vec![false; n],
+            open: (0..disjuncts as u32).collect(),
+            live: vec![Vec::new(); plan.activations.len()],
+            share: 1.0,
+            ..State::default()
+        }
+    }
+
+    /// Takes every line over the box and meets the intervals with what it says.
+    pub fn concretise(&mut self, value: &mut Vec<f64>, size: &mut Vec<f64>) {
+        let n = self.below.len();
+        if self.lower.is_empty() || n == 0 {
+            return;
+        }
+        value.resize(n, 0.0);
+        size.resize(n, 0.0);
+        // A term meets at most `dims + 1` roundings, and this very sum two more.
+        let (relative, absolute) = (SLACK * gamma(self.low.len() + 6) + 2.0 * UNIT, TINY * (2 * self.low.len() + 4) as f64);
+        for lower in [false, true] {
+            let lines = if lower { &self.lower } else { &self.upper };
+            kernel::run(Concretise { lines, low: &self.low, high: &self.high, lower, value, size });
+            let ends = if lower { &mut self.below } else { &mut self.above };
+            for ((end, &v), &m) in ends.iter_mut().zip(value.iter()).zip(size.iter()) {
+                let reach = relative * m + absolute;
+                // NaN improves nothing.
+                if lower && v - reach > *end {
+                    *end = v - reach;
+                } else if !lower && v + reach < *end {
+                    *end = v + reach;
+                }
+            }
+        }
+        self.notice_empty();
+    }
+
+    /// An interval without a number in it proves the region empty.
+    pub fn notice_empty(&mut self) {
+        self.void |= self.below.iter().zip(&self.above).any(|(l, h)| l > h);
+    }
+
+    /// Fixes an element of a hinge to one side.
+    pub fn fix(&mut self, plan: &Plan, phase: Phase) {
+        let place = plan.activations[phase.activation as usize].start + phase.element as usize;
+        self.fixed[place] = true;
+        let dims = self.low.len();
+        if phase.active {
+            self.below[place] = self.below[place].max(0.0);
+        } else {
+            self.above[place] = self.above[place].min(0.0);
+        }
+        self.phases.push(phase);
+        self.phase_lines.resize(self.phase_lines.len() + dims, 0.0);
+        self.phase_lines.push(f64::INFINITY);
+        if !self.lower.is_empty() {
+            let (n, sign) = (self.below.len(), if phase.active { 1.0 } else { -1.0 });
+            let lines = if phase.active { &self.upper } else { &self.lower };
+            let start = self.phase_lines.len() - dims - 1;
+            self.phase_lines[start..].iter_mut().enumerate().for_each(|(d, v)| *v = sign * lines[d * n + place]);
+        }
+        self.notice_empty();
+    }
+
+    /// Keeps the line `v . x + constant` at or above (`lower`: at or below) element `place` where its end over the box is
+    /// better than what is known, or always where the element is fixed.
+    ///
+    /// Both are given as upper bounds: for `lower`, of the negated element.
+    pub fn adopt(&mut self, plan: &Plan, place: usize, lower: bool, v: &[f64], constant: f64) {
+        if !constant.is_finite() || !v.iter().all(|x| x.is_finite()) {
+            return;
+        }
+        let bound = upper_end(v, constant, &self.low, &self.high);
+        let better = if lower { -bound > self.below[place] } else { bound < self.above[place] };
+        if !(better || self.fixed[place]) {
+            return;
+        }
+        if lower && better {
+            self.below[place] = -bound;
+        } else if better {
+            self.above[place] = bound;
+        }
+        if !self.lower.is_empty() {
+            let (n, sign) = (self.below.len(), if lower { -1.0 } else { 1.0 });
+            let lines = if lower { &mut self.lower } else { &mut self.upper };
+            v.iter().chain([&constant]).enumerate().for_each(|(d, x)| lines[d * n + place] = sign * x);
+        }
+        if self.fixed[place] {
+            self.keep_phase_line(plan, place, lower, v, constant);
+        }
+    }
+
+    /// `a >= 0` makes the upper line nonnegative, `a <= 0` the negated lower one, which is what is given.
+    fn keep_phase_line(&mut self, plan: &Plan, place: usize, lower: bool, v: &[f64], constant: f64) {
+        let dims = self.low.len();
+        for (phase, line) in self.phases.iter().zip(self.phase_lines.chunks_exact_mut(dims + 1)) {
+            let own = plan.activations[phase.activation as usize].start + phase.element as usize == place;
+            if own && phase.active != lower {
+                line[..dims].copy_from_slice(v);
+                line[dims] = constant;
+            }
+        }
+    }
+}

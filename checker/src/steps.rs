@@ -1,0 +1,389 @@
+//! The steps of a node (docs/certificate.md): each derives facts or excludes a disjunct, or the node is rejected.
+
+use crate::case::{self, Prepared};
+use crate::certificate::{Cursor, Fault};
+use crate::facts::Facts;
+use crate::plan::{Operand, Step};
+use crate::relax::{Relaxed, pick};
+use crate::state::State;
+use crate::sweep::Batch;
+
+/// How a node ends.
+#[derive(Debug, PartialEq)]
+pub enum End {
+    /// Proved.
+    Leaf,
+    /// Nothing is claimed.
+    Open,
+    /// Two children; the first one has this many bytes.
+    Split(Split, usize),
+}
+
+/// A split.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Split {
+    /// An input, at a number.
+    Input(usize, f64),
+    /// A hinge's element, at 0.
+    Neuron(u32, u32),
+}
+
+/// Memory for the steps of one thread.
+#[derive(Debug)]
+pub struct Stepper<'p> {
+    /// The network as the present node sees it.
+    pub relaxed: Relaxed<'p>,
+    /// Rows under way.
+    pub batch: Batch,
+    facts: Facts,
+    value: Vec<f64>,
+    size: Vec<f64>,
+    elements: Vec<u32>,
+    weights: Vec<(Reference, f64)>,
+    rows: Vec<usize>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Reference {
+    Row(usize),
+    Cut(usize),
+    Phase(usize),
+}
+
+impl<'p> Stepper<'p> {
+    /// Fresh memory.
+    pub fn new(relaxed: Relaxed<'p>) -> Stepper<'p> {
+        Stepper {
+            relaxed,
+            batch: Batch::default(),
+            facts: Facts::default(),
+            value: Vec::new(),
+            size: Vec::new(),
+            elements: Vec::new(),
+            weights: Vec::new(),
+            rows: Vec::new(),
+        }
+    }
+
+    /// Takes the steps of one node.
+    pub fn node(&mut self, cursor: &mut Cursor, case: &Prepared, partial: bool, state: &mut State) -> Result<End, Fault> {
+        self.relaxed.forget_from(0);
+        if !state.void {
+            state.concretise(&mut self.value, &mut self.size);
+        }
+        loop {
+            let code = cursor.byte()?;
+            let named = |fault: Fault| Fault { reason: format!("{}: {}", name(code), fault.reason), ..fault };
+            if let Some(end) = self.step(code, cursor, case, partial, state).map_err(named)? {
+                return Ok(end);
+            }
+        }
+    }
+
+    /// One step; `Some` if it ends the node.
+    fn step(&mut self, code: u8, cursor: &mut Cursor, case: &Prepared, partial: bool, state: &mut State) -> Result<Option<End>, Fault> {
+        match code {
+            0x10 => self.refresh_all(state),
+            0x11 => self.refresh_some(cursor, state)?,
+            0x20 => self.drop_by_row(cursor, case, state)?,
+            0x21 => self.drop_by_sum(cursor, case, state, false)?,
+            0x22 => self.drop_by_sum(cursor, case, state, true)?,
+            0x30 => self.clip(cursor, case, state)?,
+            0x40 => {
+                let input = cursor.index(state.low.len(), "input")?;
+                let at = cursor.number()?;
+                return Ok(Some(End::Split(Split::Input(input, at), cursor.length()?)));
+            }
+            0x41 => {
+                let activation = cursor.index(self.relaxed.plan.activations.len(), "activation")?;
+                let element = cursor.index(self.relaxed.plan.activations[activation].len, "element")?;
+                if !matches!(self.step_of(activation), Step::Hinge(..)) {
+                    return cursor.fault("only hinges are split");
+                }
+                return Ok(Some(End::Split(Split::Neuron(activation as u32, element as u32), cursor.length()?)));
+            }
+            0x50 if state.open.is_empty() || state.void => return Ok(Some(End::Leaf)),
+            0x50 => return cursor.fault(format!("disjunct {} is still open", state.open[0])),
+            0x51 if state.void => return Ok(Some(End::Leaf)),
+            0x51 => return cursor.fault("no interval is empty"),
+            0x52 if partial => return Ok(Some(End::Open)),
+            0x52 => return cursor.fault("the certificate is not partial"),
+            _ => return cursor.fault("there is no such step"),
+        }
+        Ok(None)
+    }
+
+    fn step_of(&self, activation: usize) -> &'p Step {
+        &self.relaxed.plan.nodes[self.relaxed.plan.activations[activation].node].step
+    }
+
+    fn refresh_all(&mut self, state: &mut State) {
+        for activation in 0..self.relaxed.plan.activations.len() {
+            if state.void {
+                return;
+            }
+            self.choose(activation, state);
+            self.refresh(activation, state);
+        }
+    }
+
+    fn refresh_some(&mut self, cursor: &mut Cursor, state: &mut State) -> Result<(), Fault> {
+        let activation = cursor.index(self.relaxed.plan.activations.len(), "activation")?;
+        let len = self.relaxed.plan.activations[activation].len;
+        self.elements.clear();
+        for first in (0..len).step_by(8) {
+            let byte = cursor.byte()?;
+            if len - first < 8 && byte >> (len - first) != 0 {
+                return cursor.fault("the mask names elements that do not exist");
+            }
+            self.elements.extend((0..8).filter(|bit| byte >> bit & 1 == 1).map(|bit| (first + bit) as u32));
+        }
+        if !state.void {
+            self.refresh(activation, state);
+        }
+        Ok(())
+    }
+
+    fn refresh(&mut self, activation: usize, state: &mut State) {
+        if self.elements.is_empty() {
+            return;
+        }
+        let node = self.relaxed.plan.activations[activation].node;
+        self.relaxed.prepare(node, state);
+        self.relaxed.prepare_operand(node, state);
+        refresh(&mut self.relaxed, activation, &self.elements, state, &mut self.batch);
+        state.notice_empty();
+    }
+
+    /// The elements whose sign (of a maximum: whose place) is open, and those of fixed phase.
+    fn choose(&mut self, activation: usize, state: &State) {
+        let place = &self.relaxed.plan.activations[activation];
+        let (below, above) = (&state.below[place.start..][..place.len], &state.above[place.start..][..place.len]);
+        self.elements.clear();
+        match self.step_of(activation) {
+            _ if place.shallow && self.relaxed.plan.lined => (),
+            Step::Hinge(_, slope, _) => {
+                let wanted = |j: usize| (below[j] < 0.0 && above[j] > 0.0 && *slope != 1.0) || state.fixed[place.start + j];
+                self.elements.extend((0..place.len as u32).filter(|&j| wanted(j as usize)));
+            }
+            Step::Maximum(_, groups, _) => {
+                for group in groups {
+                    let pick = pick(group, below, above);
+                    let least = below[pick.element as usize];
+                    self.elements.extend(group.iter().filter(|&&i| !pick.dominates && above[i as usize] > least));
+                }
+                self.elements.sort_unstable();
+                self.elements.dedup();
+            }
+            _ => (),
+        }
+    }
+
+    fn drop_by_row(&mut self, cursor: &mut Cursor, case: &Prepared, state: &mut State) -> Result<(), Fault> {
+        let disjunct = open_disjunct(cursor, case, state)?;
+        let row = cursor.index(case.disjuncts[disjunct].len(), "row")?;
+        self.weights.clear();
+        self.weights.push((Reference::Row(row), 1.0));
+        self.drop(cursor, case, state, disjunct, false)
+    }
+
+    fn drop_by_sum(&mut self, cursor: &mut Cursor, case: &Prepared, state: &mut State, clips: bool) -> Result<(), Fault> {
+        let disjunct = open_disjunct(cursor, case, state)?;
+        self.read_weights(cursor, case, state, disjunct)?;
+        if clips {
+            self.add_other_facts(case, state, disjunct);
+        }
+        self.drop(cursor, case, state, disjunct, clips)
+    }
+
+    fn drop(&mut self, cursor: &Cursor, case: &Prepared, state: &mut State, disjunct: usize, clips: bool) -> Result<(), Fault> {
+        if !state.void {
+            self.sweep_rows(case, state, disjunct, 0..self.weights.len());
+            self.collect_facts(case, state, disjunct, 0..self.weights.len(), 0);
+            let bound = self.facts.bound(&state.low, &state.high);
+            let excluded = match clips {
+                true => self.facts.clip(&state.low, &state.high).is_none(),
+                false => case::excludes(bound, self.facts.strict),
+            };
+            if !excluded {
+                return cursor.fault(format!("disjunct {disjunct} is not excluded: the bound is {bound:e}"));
+            }
+        }
+        state.open.retain(|&d| d as usize != disjunct);
+        Ok(())
+    }
+
+    fn clip(&mut self, cursor: &mut Cursor, case: &Prepared, state: &mut State) -> Result<(), Fault> {
+        let mut hull: Option<(Vec<f64>, Vec<f64>)> = None;
+        for disjunct in state.open.clone() {
+            self.read_weights(cursor, case, state, disjunct as usize)?;
+            if state.void {
+                continue;
+            }
+            self.add_other_facts(case, state, disjunct as usize);
+            self.sweep_rows(case, state, disjunct as usize, 0..self.weights.len());
+            self.collect_facts(case, state, disjunct as usize, 0..self.weights.len(), 0);
+            let Some((low, high)) = self.facts.clip(&state.low, &state.high) else { continue };
+            match &mut hull {
+                None => hull = Some((low, high)),
+                Some((least, most)) => {
+                    least.iter_mut().zip(&low).for_each(|(a, &b)| *a = a.min(b));
+                    most.iter_mut().zip(&high).for_each(|(a, &b)| *a = a.max(b));
+                }
+            }
+        }
+        match hull {
+            Some((low, high)) => (state.low, state.high) = (low, high),
+            None => state.void |= !state.open.is_empty(),
+        }
+        Ok(())
+    }
+
+    fn read_weights(&mut self, cursor: &mut Cursor, case: &Prepared, state: &State, disjunct: usize) -> Result<(), Fault> {
+        let count = cursor.length()?;
+        self.weights.clear();
+        for _ in 0..count {
+            let code = cursor.varint()?;
+            let i = usize::try_from(code / 4).unwrap_or(usize::MAX);
+            let (reference, limit) = match code % 4 {
+                0 => (Reference::Row(i), case.disjuncts[disjunct].len()),
+                1 => (Reference::Cut(i), case.cuts.len()),
+                2 => (Reference::Phase(i), state.phases.len()),
+                _ => return cursor.fault("kind 3 of a fact is not known"),
+            };
+            if i >= limit {
+                return cursor.fault(format!("fact {i} of {limit} does not exist"));
+            }
+            self.weights.push((reference, cursor.weight()?));
+        }
+        Ok(())
+    }
+
+    /// Clipping uses every fact alone, whether the certificate weighs it or not.
+    fn add_other_facts(&mut self, case: &Prepared, state: &State, disjunct: usize) {
+        let rows = (0..case.disjuncts[disjunct].len()).map(Reference::Row);
+        let others = (0..case.cuts.len()).map(Reference::Cut).chain((0..state.phases.len()).map(Reference::Phase));
+        let named = self.weights.len();
+        for fact in rows.chain(others) {
+            if !self.weights[..named].iter().any(|w| w.0 == fact) {
+                self.weights.push((fact, 0.0));
+            }
+        }
+    }
+
+    /// Sweeps the rows among some of the weights; each distinct one once, in the order of first appearance.
+    fn sweep_rows(&mut self, case: &Prepared, state: &mut State, disjunct: usize, range: std::ops::Range<usize>) {
+        self.rows.clear();
+        for (reference, _) in &self.weights[range] {
+            if let Reference::Row(row) = reference
+                && !self.rows.contains(row)
+            {
+                self.rows.push(*row);
+            }
+        }
+        if self.rows.is_empty() {
+            return;
+        }
+        self.relaxed.prepare(self.relaxed.plan.nodes.len(), state);
+        self.batch.start(self.rows.len(), self.relaxed.plan.nodes.len());
+        for (at, &row) in self.rows.iter().enumerate() {
+            case.disjuncts[disjunct][row].start(&self.relaxed, &mut self.batch, at, state);
+        }
+        self.batch.descend(&self.relaxed);
+    }
+
+    fn collect_facts(&mut self, case: &Prepared, state: &State, disjunct: usize, range: std::ops::Range<usize>, first: usize) {
+        let dims = state.low.len();
+        self.facts.clear();
+        for &(reference, weight) in &self.weights[range] {
+            match reference {
+                Reference::Row(row) => {
+                    let at = first + self.rows.iter().position(|&r| r == row).unwrap_or(0);
+                    let (v, k) = self.batch.form(at);
+                    self.facts.push(v, k, weight, case.disjuncts[disjunct][row].strict);
+                }
+                Reference::Cut(i) => self.facts.push(&case.cuts[i].0, case.cuts[i].1, weight, false),
+                Reference::Phase(i) => {
+                    let line = &state.phase_lines[i * (dims + 1)..][..dims + 1];
+                    self.facts.push(&line[..dims], line[dims], weight, false);
+                }
+            }
+        }
+    }
+}
+
+fn name(code: u8) -> String {
+    let names = [
+        (0x10, "refresh all"),
+        (0x11, "refresh some"),
+        (0x20, "drop, one row"),
+        (0x21, "drop, combined"),
+        (0x22, "drop, clipped"),
+        (0x30, "clip"),
+        (0x40, "split input"),
+        (0x41, "split neuron"),
+        (0x50, "leaf"),
+        (0x51, "empty"),
+        (0x52, "open"),
+    ];
+    names.iter().find(|n| n.0 == code).map_or(format!("step {code:#04x}"), |n| n.1.to_string())
+}
+
+fn open_disjunct(cursor: &mut Cursor, case: &Prepared, state: &State) -> Result<usize, Fault> {
+    let disjunct = cursor.index(case.disjuncts.len(), "disjunct")?;
+    if state.open.binary_search(&(disjunct as u32)).is_err() {
+        return cursor.fault(format!("disjunct {disjunct} is not open"));
+    }
+    Ok(disjunct)
+}
+
+/// Rows of one batch: few enough for the cache, and for memory where nodes are large.
+fn batch_rows(relaxed: &Relaxed) -> usize {
+    let widest = relaxed.plan.nodes.iter().map(|n| n.len).max().unwrap_or(1);
+    ((1 << 21) / widest.max(1)).clamp(2, 64)
+}
+
+/// Sweeps both lines of some elements of an activation's operand, which must be prepared, and keeps what is better.
+pub fn refresh(relaxed: &mut Relaxed, activation: usize, elements: &[u32], state: &mut State, batch: &mut Batch) {
+    let plan = relaxed.plan;
+    let (node, start) = (plan.activations[activation].node, plan.activations[activation].start);
+    for chunk in elements.chunks(batch_rows(relaxed) / 2) {
+        batch.start(2 * chunk.len(), plan.nodes.len());
+        let mut swept = [true; 32];
+        for (at, &j) in chunk.iter().enumerate() {
+            swept[at] = batch.add_operand(relaxed, node, j as usize, 1.0, 2 * at);
+            batch.add_operand(relaxed, node, j as usize, -1.0, 2 * at + 1);
+        }
+        batch.descend(relaxed);
+        for (at, &j) in chunk.iter().enumerate().filter(|c| swept[c.0]) {
+            for lower in [false, true] {
+                let (v, constant) = batch.form(2 * at + lower as usize);
+                state.adopt(plan, start + j as usize, lower, v, constant);
+            }
+        }
+    }
+    relaxed.forget_from(node);
+}
+
+/// No operand is larger than its magnitude: intervals for a root.
+pub fn bound_by_magnitude(relaxed: &Relaxed, activation: usize, state: &mut State) {
+    let (plan, place) = (relaxed.plan, &relaxed.plan.activations[activation]);
+    let (prepared, node) = (&relaxed.nodes[place.node], &plan.nodes[place.node]);
+    for j in 0..place.len {
+        let size = match &node.step {
+            Step::Hinge(_, _, Operand::Joined(sum)) => {
+                let Some(r) = prepared.place(node.compressed, j) else { continue };
+                prepared.operand[r] + relaxed.start_error(place.node, sum, r)
+            }
+            Step::Hinge(_, _, Operand::Node(p)) | Step::Maximum(_, _, p) => relaxed.nodes[*p].value[j] + relaxed.deployed_error(*p, j),
+            _ => continue,
+        };
+        let size = size.next_up();
+        if size < state.above[place.start + j] {
+            state.above[place.start + j] = size;
+        }
+        if -size > state.below[place.start + j] {
+            state.below[place.start + j] = -size;
+        }
+    }
+}

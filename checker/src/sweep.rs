@@ -1,0 +1,185 @@
+//! Backward sweeps: rows of coefficients on nodes become upper bounds that are affine in the inputs.
+//!
+//! A row starts as `g = sum c_q . v_q + constant`. Nodes are passed in descending order, every reader before what it
+//! reads; each replaces its value by what it reads. Rounding and the deployed network are paid for in `errors`, so at the
+//! end `g <= v . x + constants + errors` for every counterexample, with the computed `v` as exact numbers.
+
+use crate::kernel::{self, Pass, Product};
+use crate::linear::Map;
+use crate::plan::{Operand, Plan, Step, Sum};
+use crate::relax::{Prepared, Relaxed};
+use crate::rounding::SLACK;
+
+/// A batch of rows under way.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// Number of rows.
+    pub rows: usize,
+    /// Constants.
+    pub constants: Vec<f64>,
+    /// What to allow for.
+    pub errors: Vec<f64>,
+    /// Finished rows: coefficients of the inputs.
+    pub forms: Vec<f64>,
+    /// For each node its coefficients, row by row, if any.
+    buffers: Vec<Option<Vec<f64>>>,
+    pool: Vec<Vec<f64>>,
+}
+
+impl Batch {
+    /// Starts `rows` rows, all zero.
+    pub fn start(&mut self, rows: usize, nodes: usize) {
+        self.rows = rows;
+        for list in [&mut self.constants, &mut self.errors] {
+            list.clear();
+            list.resize(rows, 0.0);
+        }
+        self.buffers.resize_with(nodes, || None);
+        for buffer in &mut self.buffers {
+            self.pool.extend(buffer.take());
+        }
+    }
+
+    /// The coefficients of node `id`, zeros at first: `width` per row.
+    pub fn coefficients(&mut self, id: usize, width: usize) -> &mut Vec<f64> {
+        let Batch { buffers, pool, rows, .. } = self;
+        buffers[id].get_or_insert_with(|| {
+            let mut fresh = pool.pop().unwrap_or_default();
+            fresh.clear();
+            fresh.resize(*rows * width, 0.0);
+            fresh
+        })
+    }
+
+    /// Adds `sign` times element `j` of the operand of the activation at `id`, everything included, to row `row`. The
+    /// operand must be prepared; false if the element is provably zero and left out.
+    pub fn add_operand(&mut self, relaxed: &Relaxed, id: usize, j: usize, sign: f64, row: usize) -> bool {
+        match &relaxed.plan.nodes[id].step {
+            Step::Hinge(_, _, Operand::Joined(sum)) => {
+                let Some(r) = relaxed.nodes[id].place(relaxed.plan.nodes[id].compressed, j) else { return false };
+                self.errors[row] += relaxed.start_error(id, sum, r);
+                self.constants[row] += sign * sum.bias.get(j).copied().unwrap_or(0.0);
+                for (k, (p, map)) in sum.parts.iter().enumerate() {
+                    let width = relaxed.nodes[*p].width;
+                    let target = &mut self.coefficients(*p, width)[row * width..][..width];
+                    match (map, relaxed.nodes[id].gathered.get(k)) {
+                        (Map::Matrix { .. }, Some(weights)) => {
+                            target.iter_mut().zip(&weights[r * width..]).for_each(|(t, w)| *t += sign * w);
+                        }
+                        _ => map.add_row(j, sign, target),
+                    }
+                }
+            }
+            Step::Hinge(_, _, Operand::Node(p)) | Step::Maximum(_, _, p) => self.add_element(relaxed, *p, j, sign, row),
+            _ => return false,
+        }
+        true
+    }
+
+    /// Adds `c` times element `j` of an uncompressed node to a row.
+    pub fn add_element(&mut self, relaxed: &Relaxed, id: usize, j: usize, c: f64, row: usize) {
+        self.errors[row] += c.abs() * relaxed.deployed_error(id, j) * SLACK;
+        let width = relaxed.nodes[id].width;
+        self.coefficients(id, width)[row * width + j] += c;
+    }
+
+    /// Takes all rows down to the inputs; their coefficients are in `forms` afterwards.
+    pub fn descend(&mut self, relaxed: &Relaxed) {
+        let plan = relaxed.plan;
+        let mut underflow = 0.0;
+        for id in (0..plan.nodes.len()).rev() {
+            if matches!(plan.nodes[id].step, Step::Input(_)) {
+                continue;
+            }
+            let Some(mut now) = self.buffers[id].take() else { continue };
+            let node = &relaxed.nodes[id];
+            underflow += node.underflow;
+            match &plan.nodes[id].step {
+                Step::Maximum(_, _, source) => self.pass_maximum(&now, node, relaxed, *source),
+                _ => {
+                    let (constants, errors) = (&mut self.constants, &mut self.errors);
+                    kernel::run(Pass { coefficients: &mut now, width: node.width, lines: node.lines(), constants, errors });
+                }
+            }
+            match &plan.nodes[id].step {
+                Step::Affine(sum) | Step::Hinge(_, _, Operand::Joined(sum)) => self.pass_sum(&now, node, relaxed, sum),
+                Step::Hinge(_, _, Operand::Node(p)) => {
+                    let target = self.coefficients(*p, node.width);
+                    target.iter_mut().zip(&now).for_each(|(t, x)| *t += x);
+                }
+                _ => (),
+            }
+            self.pool.push(now);
+        }
+        self.errors.iter_mut().for_each(|e| *e += underflow);
+        self.collect(plan);
+    }
+
+    fn pass_sum(&mut self, now: &[f64], node: &Prepared, relaxed: &Relaxed, sum: &Sum) {
+        let rows = self.rows;
+        for (k, (p, map)) in sum.parts.iter().enumerate() {
+            let columns = relaxed.nodes[*p].width;
+            let target = self.coefficients(*p, columns);
+            match (map, node.gathered.get(k)) {
+                (Map::Matrix { .. }, Some(weights)) => {
+                    let depth = weights.len().checked_div(columns).unwrap_or(0);
+                    let (a, b, c) = (now, &weights[..], &mut target[..]);
+                    let strides = (node.width, columns);
+                    kernel::run(Product {
+                        rows,
+                        depth,
+                        columns,
+                        a,
+                        a_stride: strides.0,
+                        b,
+                        b_stride: strides.1,
+                        c,
+                        c_stride: columns,
+                        accumulate: true,
+                    });
+                }
+                _ => map.transposed(now, node.width, rows, target, columns),
+            }
+        }
+    }
+
+    /// Element by element: below, the element with the greatest lower end; above, it or the greatest upper end.
+    fn pass_maximum(&mut self, now: &[f64], node: &Prepared, relaxed: &Relaxed, source: usize) {
+        let below = relaxed.nodes[source].width;
+        for r in 0..self.rows {
+            let row = &now[r * node.width..][..node.width];
+            let (mut constant, mut error) = (0.0, 0.0);
+            for ((&c, pick), e) in row.iter().zip(&node.picks).zip(node.lines().error) {
+                if c == 0.0 {
+                    continue;
+                }
+                error += c.abs() * e;
+                if c < 0.0 || pick.dominates {
+                    self.coefficients(source, below)[r * below + pick.element as usize] += c;
+                } else {
+                    constant += c * pick.most;
+                }
+            }
+            self.constants[r] += constant;
+            self.errors[r] += error;
+        }
+    }
+
+    fn collect(&mut self, plan: &Plan) {
+        self.forms.clear();
+        self.forms.resize(self.rows * plan.inputs, 0.0);
+        for (id, node) in plan.nodes.iter().enumerate() {
+            let (Step::Input(offset), Some(buffer)) = (&node.step, &self.buffers[id]) else { continue };
+            let width = buffer.len() / self.rows.max(1);
+            for r in 0..self.rows {
+                self.forms[r * plan.inputs + offset..][..node.len].copy_from_slice(&buffer[r * width..][..node.len]);
+            }
+        }
+    }
+
+    /// A finished row: coefficients, and the constant with everything it has to allow for, rounded up.
+    pub fn form(&self, row: usize) -> (&[f64], f64) {
+        let dims = self.forms.len() / self.rows.max(1);
+        (&self.forms[row * dims..][..dims], (self.constants[row] + self.errors[row] * SLACK).next_up())
+    }
+}

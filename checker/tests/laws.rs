@@ -1,0 +1,134 @@
+//! Every derived fact holds, exactly: random networks, hostile numbers, sampled points and corners, and what a deployed
+//! network may compute.
+
+mod support;
+
+use checker::Semantics;
+use checker::case::Prepared;
+use checker::certificate::Cursor;
+use checker::exact::Rational;
+use checker::network::Network;
+use checker::plan::Plan;
+use checker::relax::Relaxed;
+use checker::rounding::Deployed;
+use checker::state::State;
+use checker::steps::Stepper;
+use support::{Random, evaluate, evaluate_f32, exact, less, random_network};
+
+/// The state after refreshing everything on the box, twice.
+fn refreshed(plan: &Plan, semantics: Semantics, low: &[f64], high: &[f64]) -> State {
+    let deployed = Deployed::new(semantics, plan.double);
+    let query = support::prover::query(low, high, plan.outputs.len(), vec![vec![]]);
+    let case = Prepared::new(&query.cases[0], plan, semantics, deployed).unwrap();
+    let mut stepper = Stepper::new(Relaxed::new(plan, deployed));
+    let mut state = case.root(&mut stepper.relaxed, &mut stepper.batch);
+    let bytes = [0x10, 0x10, 0x52];
+    stepper.node(&mut Cursor::new(&bytes, 0, 3), &case, true, &mut state).unwrap();
+    state
+}
+
+/// `v . x + k` of a stored line.
+fn line_at(lines: &[f64], n: usize, j: usize, x: &[Rational]) -> Option<Rational> {
+    let k = lines[x.len() * n + j];
+    k.is_finite().then(|| x.iter().enumerate().fold(exact(k), |sum, (d, x)| sum.plus(&exact(lines[d * n + j]).times(x))))
+}
+
+fn assert_holds(network: &Network, plan: &Plan, state: &State, x: &[Rational], operands: &[Vec<Rational>], what: &str) {
+    assert!(!state.void, "{what}: a box with a point in it is called empty");
+    let (n, mut j) = (plan.elements, 0);
+    for node in &network.nodes {
+        if !matches!(node.operation, checker::network::Operation::Hinge(_) | checker::network::Operation::Maximum(_)) {
+            continue;
+        }
+        for a in &operands[node.inputs[0]] {
+            let (low, high) = (state.below[j], state.above[j]);
+            assert!(low == f64::NEG_INFINITY || !less(a, &exact(low)), "{what}: {} element {j} is below {low:e}", node.name);
+            assert!(high == f64::INFINITY || !less(&exact(high), a), "{what}: {} element {j} is above {high:e}", node.name);
+            if let Some(line) = line_at(&state.lower, n, j, x) {
+                assert!(!less(a, &line), "{what}: {} element {j} is below its line", node.name);
+            }
+            if let Some(line) = line_at(&state.upper, n, j, x) {
+                assert!(!less(&line, a), "{what}: {} element {j} is above its line", node.name);
+            }
+            j += 1;
+        }
+    }
+}
+
+fn points(random: &mut Random, low: &[f64], high: &[f64]) -> Vec<Vec<f64>> {
+    let coordinate = |random: &mut Random, d: usize| match random.below(3) {
+        0 => low[d],
+        1 => high[d],
+        _ => (low[d] + (high[d] - low[d]) * random.unit().abs()).clamp(low[d], high[d]) as f32 as f64,
+    };
+    let inside = |x: &Vec<f64>| x.iter().zip(low).zip(high).all(|((x, l), h)| l <= x && x <= h);
+    (0..8).map(|_| (0..low.len()).map(|d| coordinate(random, d)).collect()).filter(inside).collect()
+}
+
+fn random_box(random: &mut Random, dims: usize, hostile: bool) -> (Vec<f64>, Vec<f64>) {
+    let scale = if hostile { [1e-30, 1.0, 1e9][random.below(3)] } else { 1.0 };
+    let low: Vec<f64> = (0..dims).map(|_| (random.unit() * scale) as f32 as f64).collect();
+    let width = [0.0, 1e-3, 1.0][random.below(3)];
+    let high = low.iter().map(|l| ((l + scale * width * random.unit().abs()) as f32 as f64).max(*l)).collect();
+    (low, high)
+}
+
+#[test]
+fn derived_facts_hold_exactly() {
+    let mut random = Random(1);
+    let mut checked = 0;
+    for seed in 0..1500 {
+        let (dims, hostile) = (1 + random.below(3), seed % 3 == 0);
+        let network = random_network(&mut random, dims, hostile);
+        let plan = Plan::new(&network).unwrap();
+        let (low, high) = random_box(&mut random, dims, hostile);
+        let state = refreshed(&plan, Semantics::Real, &low, &high);
+        for x in points(&mut random, &low, &high) {
+            let x: Vec<Rational> = x.iter().map(|&x| exact(x)).collect();
+            assert_holds(&network, &plan, &state, &x, &evaluate(&network, &x), &format!("network {seed}"));
+            checked += 1;
+        }
+    }
+    assert!(checked > 8000, "{checked}");
+}
+
+#[test]
+fn what_a_deployed_network_computes_is_covered() {
+    let mut random = Random(2);
+    for seed in 0..1500 {
+        let (dims, hostile) = (1 + random.below(3), seed % 3 == 0);
+        let network = random_network(&mut random, dims, hostile);
+        let plan = Plan::new(&network).unwrap();
+        let (low, high) = random_box(&mut random, dims, hostile);
+        let state = refreshed(&plan, Semantics::Both, &low, &high);
+        for point in points(&mut random, &low, &high) {
+            let x: Vec<f32> = point.iter().map(|&x| x as f32).collect();
+            let values = evaluate_f32(&network, &x, &mut random);
+            if values.iter().flatten().any(|v| !v.is_finite()) {
+                continue;
+            }
+            let values: Vec<Vec<Rational>> = values.iter().map(|v| v.iter().map(|&v| exact(v.into())).collect()).collect();
+            let x: Vec<Rational> = x.iter().map(|&x| exact(x.into())).collect();
+            assert_holds(&network, &plan, &state, &x, &values, &format!("network {seed}"));
+        }
+    }
+}
+
+/// A sound but useless checker would pass the tests above.
+#[test]
+fn derived_facts_are_as_tight_as_the_method_allows() {
+    // h1 = relu(x + y), h2 = relu(x - y), z = h1 - h2 on [-1, 1]^2: the chords give z in [-2, 2] with slopes 1/2.
+    let mut b = support::Builder::default();
+    let input = b.node(2, vec![], checker::network::Operation::Input);
+    let a = b.affine(vec![(input, checker::network::Linear::Dense(vec![1.0, 1.0, 1.0, -1.0]))], 2, vec![]);
+    let h = b.node(2, vec![a], checker::network::Operation::Hinge(0.0));
+    let z = b.affine(vec![(h, checker::network::Linear::Dense(vec![1.0, -1.0]))], 1, vec![0.25]);
+    let out = b.node(1, vec![z], checker::network::Operation::Hinge(0.0));
+    b.network.outputs.push(out);
+    let plan = Plan::new(&b.network).unwrap();
+    let state = refreshed(&plan, Semantics::Real, &[-1.0, -1.0], &[1.0, 1.0]);
+    for (got, expected) in state.above.iter().zip([2.0, 2.0, 2.25]) {
+        assert!((got - expected).abs() < 1e-12, "{got} {expected}");
+    }
+    assert!((state.below[2] + 1.75).abs() < 1e-12, "{}", state.below[2]);
+}

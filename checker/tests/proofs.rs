@@ -1,0 +1,150 @@
+//! Whole certificates: accepted ones state something true, changed ones are rejected or still state it.
+
+mod support;
+
+use checker::exact::Rational;
+use checker::network::Network;
+use checker::query::{Constraint, Query};
+use checker::{Semantics, check, check_all};
+use support::prover::{constraint, container, payload, prove, query};
+use support::{Random, evaluate, exact, random_network};
+
+/// A random query about which nothing is known.
+fn random_query(random: &mut Random, network: &Network, dims: usize) -> Query {
+    let outputs = network.nodes[network.outputs[0]].len;
+    let low: Vec<f64> = (0..dims).map(|_| random.unit() as f32 as f64).collect();
+    let high: Vec<f64> = low.iter().map(|l| (l + random.unit().abs()) as f32 as f64).collect();
+    let row = |random: &mut Random| {
+        let terms: Vec<(usize, f64)> = (0..outputs.min(2)).map(|o| (o, random.unit())).collect();
+        constraint(&terms, 2.0 * random.unit() - 0.4, random.below(2) == 0)
+    };
+    let disjuncts = (0..1 + random.below(2)).map(|_| (0..1 + random.below(2)).map(|_| row(random)).collect()).collect();
+    query(&low, &high, outputs, disjuncts)
+}
+
+fn value(c: &Constraint, x: &[Rational], y: &[Rational]) -> Rational {
+    let of = |terms: &[(usize, Rational)], values: &[Rational]| terms.iter().fold(exact(0.0), |s, (i, c)| s.plus(&c.times(&values[*i])));
+    c.constant.plus(&of(&c.inputs, x)).plus(&of(&c.outputs, y))
+}
+
+/// A counterexample among the points of a lattice, corners included.
+fn counterexample(network: &Network, query: &Query) -> Option<Vec<Rational>> {
+    let case = &query.cases[0];
+    let steps = if case.low.len() == 1 { 16 } else { 4 };
+    let fraction = |i: usize| exact(i as f64 / steps as f64);
+    let count = (steps + 1usize).pow(case.low.len() as u32);
+    (0..count).find_map(|mut code| {
+        let x: Vec<Rational> = (0..case.low.len())
+            .map(|d| {
+                let i = code % (steps + 1);
+                code /= steps + 1;
+                case.low[d].plus(&case.high[d].minus(&case.low[d]).times(&fraction(i)))
+            })
+            .collect();
+        let values = evaluate(network, &x);
+        let y: Vec<Rational> = network.outputs.iter().flat_map(|&o| values[o].clone()).collect();
+        let holds = |c: &Constraint| if c.strict { value(c, &x, &y).sign() > 0 } else { value(c, &x, &y).sign() >= 0 };
+        (case.cuts.iter().all(holds) && case.disjuncts.iter().any(|d| d.iter().all(holds))).then_some(x)
+    })
+}
+
+#[test]
+fn what_is_accepted_is_true() {
+    let mut random = Random(3);
+    let (mut proved, mut refuted) = (0, 0);
+    for seed in 0..600 {
+        let dims = 1 + random.below(3);
+        let network = random_network(&mut random, dims, seed % 4 == 0);
+        let query = random_query(&mut random, &network, dims);
+        let semantics = [Semantics::Real, Semantics::Both][seed as usize % 2];
+        let found = counterexample(&network, &query);
+        refuted += found.is_some() as usize;
+        let Some(bytes) = prove(&network, &query, semantics, 60, seed) else { continue };
+        assert!(found.is_none(), "network {seed}: proved and refuted");
+        let one = check(&network, &query, semantics, &bytes, 1).unwrap_or_else(|r| panic!("network {seed}: {r}"));
+        assert_eq!(check(&network, &query, semantics, &bytes, 3), Ok(one.clone()));
+        assert_eq!(one.proved, 1.0);
+        assert_eq!(check_all(&network, &query, semantics, &bytes, 2), Ok((one, vec![])));
+        proved += 1;
+    }
+    assert!(proved > 150 && refuted > 100, "{proved} proved, {refuted} refuted");
+}
+
+#[test]
+fn every_truncation_is_rejected() {
+    let mut random = Random(4);
+    let mut certificates = 0;
+    for seed in 0..40 {
+        let network = random_network(&mut random, 2, false);
+        let query = random_query(&mut random, &network, 2);
+        let Some(bytes) = prove(&network, &query, Semantics::Real, 30, seed) else { continue };
+        for end in 0..bytes.len() {
+            assert!(check(&network, &query, Semantics::Real, &bytes[..end], 1).is_err(), "{end} of {} bytes", bytes.len());
+        }
+        // Also where the header counts along.
+        for end in checker::certificate::HEADER..bytes.len() {
+            let shorter = container(&bytes[checker::certificate::HEADER..end], Semantics::Real, false);
+            assert!(check(&network, &query, Semantics::Real, &shorter, 1).is_err());
+        }
+        let mut longer = bytes[checker::certificate::HEADER..].to_vec();
+        longer.push(0x50);
+        assert!(check(&network, &query, Semantics::Real, &container(&longer, Semantics::Real, false), 1).is_err());
+        certificates += 1;
+    }
+    assert!(certificates > 10);
+}
+
+#[test]
+fn random_bytes_are_rejected_without_a_panic() {
+    let mut random = Random(5);
+    let network = random_network(&mut Random(77), 2, false);
+    let outputs = network.nodes[network.outputs[0]].len;
+    // True everywhere: nothing can be proved.
+    let query = query(&[-1.0, -1.0], &[1.0, 1.0], outputs, vec![vec![constraint(&[], 1.0, false)]]);
+    for _ in 0..20_000 {
+        let steps = [0x10, 0x11, 0x20, 0x21, 0x22, 0x30, 0x40, 0x41, 0x50, 0x51, 0x52];
+        let byte = |random: &mut Random| match random.below(3) {
+            0 => steps[random.below(steps.len())],
+            1 => random.below(5) as u8,
+            _ => random.bits() as u8,
+        };
+        let tree: Vec<u8> = (0..random.below(40)).map(|_| byte(&mut random)).collect();
+        let bytes = container(&payload(&tree), Semantics::Real, false);
+        assert!(check(&network, &query, Semantics::Real, &bytes, 1).is_err(), "{tree:?}");
+    }
+}
+
+/// Each byte of a few proofs changed in many ways, against queries with counterexamples: nothing false is accepted. The
+/// trees are those of easier properties over the same network, so most of their steps apply.
+#[test]
+fn changed_certificates_prove_nothing_false() {
+    let mut random = Random(6);
+    let (mut tried, mut accepted) = (0, 0);
+    for seed in 0..60 {
+        let dims = 1 + random.below(2);
+        let network = random_network(&mut random, dims, false);
+        let query = random_query(&mut random, &network, dims);
+        let Some(bytes) = prove(&network, &query, Semantics::Real, 20, seed) else { continue };
+        // The same question, but with the constants raised until a lattice point satisfies it.
+        let mut harder = query.clone();
+        while counterexample(&network, &harder).is_none() {
+            for c in harder.cases[0].disjuncts.iter_mut().flatten() {
+                c.constant = c.constant.plus(&exact(0.125));
+            }
+        }
+        assert!(check(&network, &harder, Semantics::Real, &bytes, 1).is_err());
+        for at in 0..bytes.len() {
+            for change in [bytes[at] ^ 1, bytes[at] ^ 0x80, bytes[at].wrapping_add(1), 0, 0x50, 0x51, 0xff, random.bits() as u8] {
+                let mut other = bytes.clone();
+                other[at] = change;
+                assert!(check(&network, &harder, Semantics::Real, &other, 1).is_err(), "byte {at} to {change:#x}");
+                // An accepted change of the original says the same, and nothing about other files.
+                let same = other[..checker::certificate::HEADER] == bytes[..checker::certificate::HEADER];
+                accepted += (same && change != bytes[at] && check(&network, &query, Semantics::Real, &other, 1).is_ok()) as usize;
+                tried += 1;
+            }
+        }
+    }
+    eprintln!("{tried} changes, {accepted} of them still prove the original property");
+    assert!(tried > 5000);
+}
