@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::{bench, bounds, digits, eval, supports, verify};
+use crate::{bench, bounds, digits, eval, quantized, supports, verify};
 
 /// Sound verdicts for neural networks: ONNX and VNN-LIB in; `unsat` (holds), `sat` (fails, with a witness) or `unknown` out.
 #[derive(Parser)]
@@ -38,6 +38,8 @@ pub enum Command {
     /// Another spelling of `digits train-certify`
     #[command(hide = true)]
     DigitsTrainCertify(digits::TrainArgs),
+    /// Decide robustness of quantized (integer) networks, bit for bit
+    Quantized(Box<quantized::QuantizedArgs>),
     /// Print what the solver supports, in the VNN-LIB standard's terms
     Supports(supports::Capability),
 }

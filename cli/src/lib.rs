@@ -14,6 +14,7 @@ mod files;
 mod json;
 mod options;
 mod progress;
+mod quantized;
 mod supports;
 mod usage;
 mod verify;
@@ -73,6 +74,7 @@ fn run(arguments: Arguments, again: Vec<OsString>, started: Instant) -> Result<F
             arguments.again = again;
             bench::run(&arguments)
         }
+        Some(Command::Quantized(which)) => quantized::run(&which),
         Some(Command::Supports(which)) => supports::run(&which),
         Some(Command::Digits(which)) => digits::run(&which),
         Some(Command::DigitsTrainCertify(which)) => digits::train_certify(&which),

@@ -10,5 +10,6 @@ pub mod input;
 pub mod kernels;
 pub mod ops;
 pub mod proof;
+pub mod quantized;
 pub mod query;
 pub mod search;

@@ -1,0 +1,131 @@
+//! The options of the `quantized` commands.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use crate::options::parse_seconds;
+
+/// Decide robustness of quantized networks, bit for bit: the AAAI 2021 benchmark, your own integer networks, or an embedded one.
+#[derive(Args, Debug)]
+#[command(args_conflicts_with_subcommands = true)]
+#[command(after_help = "Exit codes: 0 robust, 1 vulnerable, 2 timeout, 3 error, 4 misclassified.")]
+pub struct QuantizedArgs {
+    /// What else to do
+    #[command(subcommand)]
+    pub action: Option<Action>,
+    /// One query
+    #[command(flatten)]
+    pub query: QueryArgs,
+}
+
+/// What else `quantized` can do.
+#[derive(Subcommand, Debug)]
+pub enum Action {
+    /// List the samples and radii of the published benchmark
+    Samples(SamplesArgs),
+    /// Run the published benchmark, and print its table beside the published one
+    Bench(BenchArgs),
+}
+
+/// The data sets of the benchmark.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Dataset {
+    /// Handwritten digits
+    Mnist,
+    /// Pieces of clothing
+    FashionMnist,
+}
+
+impl Dataset {
+    /// The name in files and reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Dataset::Mnist => "mnist",
+            Dataset::FashionMnist => "fashion-mnist",
+        }
+    }
+}
+
+/// Where networks and images are.
+#[derive(Args, Debug, Clone)]
+pub struct Sources {
+    /// Weights: Keras HDF5 (quantized on load to 6 bits), or an integer network as JSON or npz [default: in the data folder]
+    #[arg(long, value_name = "FILE")]
+    pub weights: Option<PathBuf>,
+    /// Images (idx, gzipped or not) [default: in the data folder]
+    #[arg(long, value_name = "FILE")]
+    pub images: Option<PathBuf>,
+    /// Labels (idx, gzipped or not) [default: in the data folder]
+    #[arg(long, value_name = "FILE")]
+    pub labels: Option<PathBuf>,
+    /// Folder with weights, images and labels
+    #[arg(long, value_name = "DIR", env = "IRONBOUND_DATA")]
+    pub data: Option<PathBuf>,
+}
+
+/// One query.
+#[derive(Args, Debug)]
+pub struct QueryArgs {
+    /// Data set
+    #[arg(long, value_enum, default_value = "mnist")]
+    pub dataset: Dataset,
+    /// Position of the image in the test set, from 0
+    #[arg(long, visible_alias = "sample_id", value_name = "ID", allow_negative_numbers = true)]
+    pub sample_id: Option<usize>,
+    /// How far every pixel may move, in steps of 1/255
+    #[arg(long, value_name = "N", value_parser = radius, allow_negative_numbers = true)]
+    pub eps: Option<i64>,
+    /// Look for the largest robust radius instead, up to --eps (or 255)
+    #[arg(long)]
+    pub max_radius: bool,
+    /// Take the query from a file (integer_query_v0_1) instead of an image
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["sample_id", "eps", "max_radius", "images", "labels"])]
+    pub query: Option<PathBuf>,
+    /// Files
+    #[command(flatten)]
+    pub sources: Sources,
+    /// Give up after this many seconds
+    #[arg(long, value_name = "S", value_parser = parse_seconds)]
+    pub timeout: Option<Duration>,
+    /// Write the query as SMT-LIB 2 (QF_BV) to smt2/DATASET_ID.smt2 instead of deciding it
+    #[arg(long)]
+    pub export: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `quantized samples`.
+#[derive(Args, Debug)]
+pub struct SamplesArgs {
+    /// Only this data set
+    #[arg(long, value_enum)]
+    pub dataset: Option<Dataset>,
+}
+
+/// Options of `quantized bench`.
+#[derive(Args, Debug)]
+pub struct BenchArgs {
+    /// Only this data set
+    #[arg(long, value_enum)]
+    pub dataset: Option<Dataset>,
+    /// Folder with weights, images and labels
+    #[arg(long, value_name = "DIR", env = "IRONBOUND_DATA")]
+    pub data: Option<PathBuf>,
+    /// Give up on a query after this many seconds
+    #[arg(long, value_name = "S", value_parser = parse_seconds, default_value = "60")]
+    pub timeout: Duration,
+    /// Other radii than the published ones, on the samples 0 to 99
+    #[arg(long, value_name = "N,N", value_delimiter = ',', value_parser = radius)]
+    pub radius: Vec<i64>,
+    /// Append one JSON line per query here
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+/// A radius in pixel units.
+pub fn radius(text: &str) -> Result<i64, String> {
+    text.parse().ok().filter(|r| (0..=255).contains(r)).ok_or_else(|| "expected a whole number of pixel steps from 0 to 255".into())
+}
