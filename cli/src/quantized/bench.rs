@@ -68,7 +68,13 @@ pub fn run(args: &BenchArgs) -> Result<Finished, Failure> {
     for line in &contradictions {
         let _ = writeln!(text, "CONTRADICTION: {line}");
     }
-    let code = if !contradictions.is_empty() { 1 } else if open > 0 { 2 } else { 0 };
+    let code = if !contradictions.is_empty() {
+        1
+    } else if open > 0 {
+        2
+    } else {
+        0
+    };
     Ok(Finished { output: text, code })
 }
 
@@ -120,7 +126,11 @@ fn run_block(
 fn table(rows: &[Row]) -> String {
     let mut text = String::from("Each cell: ours (published)\n\n");
     let header = ["samples", "misclassified", "timeout", "vulnerable", "robust", "CPU s", "slowest"];
-    let _ = writeln!(text, "{:<22}{:>9}{:>15}{:>12}{:>12}{:>12}{:>9}{:>14}", "", header[0], header[1], header[2], header[3], header[4], header[5], header[6]);
+    let _ = writeln!(
+        text,
+        "{:<22}{:>9}{:>15}{:>12}{:>12}{:>12}{:>9}{:>14}",
+        "", header[0], header[1], header[2], header[3], header[4], header[5], header[6]
+    );
     let widths = [15, 12, 12, 12];
     for row in rows {
         let _ = write!(text, "{:<22}{:>9}", row.title, row.ids);

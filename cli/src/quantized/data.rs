@@ -28,10 +28,16 @@ fn names(dataset: Dataset, kind: &str) -> Vec<String> {
     let idx = if kind == "images" { "idx3" } else { "idx1" };
     match kind {
         "weights" => vec![format!("{name}_mlp.h5"), format!("weights/{name}_mlp.h5")],
-        _ => [format!("{name}-t10k-"), format!("{short}-t10k-"), format!("{short}-t10k-first1000-"), format!("{name}/t10k-"), format!("{short}/t10k-")]
-            .iter()
-            .flat_map(|start| [format!("{start}{kind}-{idx}-ubyte.gz"), format!("{start}{kind}-{idx}-ubyte")])
-            .collect(),
+        _ => [
+            format!("{name}-t10k-"),
+            format!("{short}-t10k-"),
+            format!("{short}-t10k-first1000-"),
+            format!("{name}/t10k-"),
+            format!("{short}/t10k-"),
+        ]
+        .iter()
+        .flat_map(|start| [format!("{start}{kind}-{idx}-ubyte.gz"), format!("{start}{kind}-{idx}-ubyte")])
+        .collect(),
     }
 }
 
@@ -60,7 +66,10 @@ impl Data {
             (file(&sources.weights, "weights")?, file(&sources.images, "images")?, file(&sources.labels, "labels")?);
         let data = Data { network: read_network(&weights)?, images: read_images(&images)?, labels: read_labels(&labels)? };
         if data.images.pixels != data.network.inputs() {
-            return Err(Failure::about(&images, format!("images of {} pixels, but the network has {} inputs", data.images.pixels, data.network.inputs())));
+            return Err(Failure::about(
+                &images,
+                format!("images of {} pixels, but the network has {} inputs", data.images.pixels, data.network.inputs()),
+            ));
         }
         if data.images.count() != data.labels.len() {
             return Err(Failure::about(&labels, format!("{} labels for {} images", data.labels.len(), data.images.count())));

@@ -59,7 +59,9 @@ fn query(args: &QueryArgs) -> Result<Finished, Failure> {
     if args.json {
         let witness = if let Verdict::Vulnerable(x) = &verdict { Some(x) } else { None };
         text = json!({"verdict": verdict.word(), "semantics": "integer", "dataset": args.dataset.name(), "sample": id, "label": label,
-            "eps": eps, "witness": witness, "parts": effort.parts}).to_string() + "\n";
+            "eps": eps, "witness": witness, "parts": effort.parts})
+        .to_string()
+            + "\n";
     }
     Ok(Finished { output: text, code: verdict.code() })
 }

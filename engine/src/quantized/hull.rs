@@ -48,6 +48,13 @@ impl Steps {
         self.climbs.get(index).map_or(i64::MAX, |climb| climb - 1)
     }
 
+    /// The accumulators with the same value as this one.
+    pub fn cell(&self, a: i64) -> Range {
+        let index = self.climbs.partition_point(|&t| t <= a);
+        let low = index.checked_sub(1).map_or(i64::MIN, |i| self.climbs[i]);
+        Range { low, high: self.climbs.get(index).map_or(i64::MAX, |t| t - 1) }
+    }
+
     /// The hull over a nonempty range.
     pub fn hull(&self, range: Range) -> Hull {
         let first = self.climbs.partition_point(|&t| t <= range.low);

@@ -7,23 +7,23 @@
 //! * a proof is a tree of splits with integer multipliers at its leaves ([`dual`]: any multipliers are sound);
 //! * a counterexample is an integer input that [`Network::evaluate`] sends to another class.
 
+mod attack;
 pub mod bounds;
 pub mod dual;
-mod hull;
 mod fixed_point;
+mod hull;
 mod network;
 pub mod problem;
-mod relax;
-mod search;
-mod simplex;
-mod attack;
 pub mod proof;
 mod query;
 pub mod read;
+mod relax;
+mod search;
+mod simplex;
 mod staircase;
 
 pub use fixed_point::{DenseFloats, FixedPoint};
 pub use network::{Layer, Network, NetworkError};
 pub use query::{Query, QueryError, Target, first_maximum};
-pub use staircase::{Requantise, Rounding};
 pub use search::{Answer, Effort, Limits, decide};
+pub use staircase::{Requantise, Rounding};

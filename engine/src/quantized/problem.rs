@@ -97,8 +97,12 @@ impl<'a> Model<'a> {
     /// The whole query, with interval bounds; levels are still to be set.
     pub fn root(&self, query: &Query) -> Part {
         let accumulators = bounds::interval(self.network, &query.input);
-        let mut part =
-            Part { input: query.input.clone().into(), accumulators, hulls: vec![Vec::new(); self.hidden()], levels: Range { low: 0, high: 0 } };
+        let mut part = Part {
+            input: query.input.clone().into(),
+            accumulators,
+            hulls: vec![Vec::new(); self.hidden()],
+            levels: Range { low: 0, high: 0 },
+        };
         self.renew_hulls(&mut part);
         part
     }
@@ -198,8 +202,7 @@ impl<'a> Model<'a> {
         let of = &self.network.layers()[layer];
         let scale = i128::from(sign) * i128::from(unit);
         let objective: Vec<i128> = of.row(neuron).iter().map(|&w| scale * i128::from(w)).collect();
-        let bound =
-            dual::upper_bound(self.network, &part.input, &part.hulls, &objective, scale * i128::from(of.bias[neuron]), multipliers);
+        let bound = dual::upper_bound(self.network, &part.input, &part.hulls, &objective, scale * i128::from(of.bias[neuron]), multipliers);
         i64::try_from(bound.div_euclid(i128::from(unit))).unwrap_or(i64::MAX)
     }
 }

@@ -84,7 +84,15 @@ impl FirstLayer {
     }
 
     /// The best multipliers for an objective over the values of the first layer, `c . h_1 + constant`; from neurons, not rows.
-    pub fn maximise(&self, part: &Part, c: &[f64], basis: &mut Basis, near: &[f64], enough: f64, most: usize) -> (Optimum, Vec<Concave>, f64) {
+    pub fn maximise(
+        &self,
+        part: &Part,
+        c: &[f64],
+        basis: &mut Basis,
+        near: &[f64],
+        enough: f64,
+        most: usize,
+    ) -> (Optimum, Vec<Concave>, f64) {
         let psi: Vec<Concave> = self.rows.iter().map(|&j| concave(&part.hulls[0][j], c[j])).collect();
         let mut constant = 0.0;
         let mut is_row = self.rows.iter().peekable();
@@ -113,6 +121,21 @@ impl FirstLayer {
         value + relaxed.constant
     }
 
+    /// Inputs of the real relaxation whose accumulators lie in these ranges (by neuron), `margin` away from the ends that
+    /// narrow `widest`.
+    pub fn inside(&self, cells: &[Range], widest: &[Range], margin: i64, warm: &Warm) -> Option<Vec<f64>> {
+        let shrunk = |&j: &usize| {
+            let (cell, whole) = (cells[j], widest[j]);
+            let low = if cell.low > whole.low { cell.low + margin } else { cell.low };
+            let high = if cell.high < whole.high { cell.high - margin } else { cell.high };
+            (low <= high).then(|| Concave::range(low as f64, high as f64))
+        };
+        let psi: Vec<Concave> = self.rows.iter().map(shrunk).collect::<Option<_>>()?;
+        let mut basis = warm.basis.clone();
+        let optimum = self.program.minimise(&psi, &mut basis, &warm.near, -0.5, 300);
+        (optimum.value >= -0.5 && optimum.steps < 300).then_some(optimum.inputs)
+    }
+
     /// Middles of the rows' ranges: where to look up the first segments.
     pub fn middles(&self, part: &Part) -> Vec<f64> {
         self.rows.iter().map(|&j| part.accumulators[0][j]).map(|Range { low, high }| (low + high) as f64 / 2.0).collect()
@@ -132,8 +155,6 @@ pub struct Warm {
     pub near: Vec<f64>,
     /// Weight of the first condition.
     pub weight: f64,
-    /// Multipliers of the layers above the first.
-    pub upper: Vec<Vec<f64>>,
 }
 
 /// The relaxation of one target.
@@ -164,7 +185,7 @@ const ENOUGH: f64 = -0.5;
 impl Relaxation<'_> {
     /// The best multipliers with at most `most` steps per weight. One hidden layer.
     pub fn bound(&self, first: &FirstLayer, part: &Part, levels: &[Level], warm: &mut Warm, most: usize) -> Relaxed {
-        let (mut left, mut right): (Option<(f64, f64, f64)>, Option<(f64, f64, f64)>) = (None, None);
+        let (mut left, mut right): (Option<Line>, Option<Line>) = (None, None);
         let mut best: Option<Trial> = None;
         let mut weight = warm.weight;
         for _ in 0..6 {
@@ -178,8 +199,12 @@ impl Relaxation<'_> {
             if value < ENOUGH || (rise >= 0.0 && cap >= 0.0) {
                 break;
             }
-            let line = Some((weight, value, slope));
-            if slope < 0.0 { left = line } else { right = line }
+            let line = Some(Line { weight, value, slope });
+            if slope < 0.0 {
+                left = line
+            } else {
+                right = line
+            }
             let Some(next) = next_weight(left, right) else { break };
             weight = next;
         }
@@ -239,22 +264,27 @@ impl Relaxation<'_> {
     }
 }
 
+/// A line below the bound as a function of the weight.
+#[derive(Clone, Copy)]
+struct Line {
+    weight: f64,
+    value: f64,
+    slope: f64,
+}
+
 /// Where the two supporting lines meet, if that promises a negative value.
-fn next_weight(left: Option<(f64, f64, f64)>, right: Option<(f64, f64, f64)>) -> Option<f64> {
-    let next = match (left, right) {
-        (Some((w, ..)), None) if w < 1.0 => if w >= 0.9 { 1.0 } else { 0.5 * (w + 1.0) },
-        (None, Some((w, ..))) if w > 0.0 => if w <= 0.1 { 0.0 } else { 0.5 * w },
-        (Some((w0, v0, s0)), Some((w1, v1, s1))) => {
-            let meet = (v1 - v0 + s0 * w0 - s1 * w1) / (s0 - s1);
-            let value = v0 + s0 * (meet - w0);
-            if value >= 0.0 || meet <= w0.min(w1) + 1e-4 || meet >= w0.max(w1) - 1e-4 {
-                return None;
-            }
-            meet
+fn next_weight(left: Option<Line>, right: Option<Line>) -> Option<f64> {
+    match (left, right) {
+        (Some(Line { weight: w, .. }), None) if w < 1.0 => Some(if w >= 0.9 { 1.0 } else { 0.5 * (w + 1.0) }),
+        (None, Some(Line { weight: w, .. })) if w > 0.0 => Some(if w <= 0.1 { 0.0 } else { 0.5 * w }),
+        (Some(l), Some(r)) => {
+            let meet = (r.value - l.value + l.slope * l.weight - r.slope * r.weight) / (l.slope - r.slope);
+            let value = l.value + l.slope * (meet - l.weight);
+            let between = meet > l.weight + 1e-4 && meet < r.weight - 1e-4;
+            (value < 0.0 && between).then_some(meet)
         }
-        _ => return None,
-    };
-    Some(next)
+        _ => None,
+    }
 }
 
 /// Multipliers as integers: weights and multipliers in units of `2^bits`.
@@ -265,5 +295,9 @@ pub fn rounded(relaxed: &Relaxed, bits: u32) -> Multipliers {
         if m.abs() <= dual::MOST_MULTIPLIER as f64 { m as i64 } else { 0 }
     };
     let rise = (relaxed.weight * unit).round() as i64;
-    Multipliers { rise, cap: (1 << bits) - rise, layers: relaxed.multipliers.iter().map(|l| l.iter().map(|&m| whole(m)).collect()).collect() }
+    Multipliers {
+        rise,
+        cap: (1 << bits) - rise,
+        layers: relaxed.multipliers.iter().map(|l| l.iter().map(|&m| whole(m)).collect()).collect(),
+    }
 }

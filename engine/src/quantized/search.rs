@@ -51,6 +51,9 @@ pub struct Effort {
 /// Decides a query.
 pub fn decide(network: &Network, query: &Query, limits: &Limits) -> Result<(Answer, Effort), QueryError> {
     query.check(network)?;
+    if network.layers().len() != 2 {
+        return Err(QueryError::Depth { hidden: network.layers().len() - 1 });
+    }
     let mut search = Search { model: &Model::new(network), query, limits, effort: Effort::default() };
     let answer = search.run();
     Ok((answer, search.effort))
@@ -131,7 +134,7 @@ impl Search<'_> {
     }
 
     fn warm(&self, root: &Part, first: &FirstLayer) -> Warm {
-        Warm { basis: first.start(), near: first.middles(root), weight: 0.5, upper: Vec::new() }
+        Warm { basis: first.start(), near: first.middles(root), weight: 0.5 }
     }
 
     /// Excludes a class by intervals or one relaxation.
@@ -188,7 +191,7 @@ impl Search<'_> {
                 records.push(record);
                 continue;
             }
-            self.try_primal(&first, &relaxed, class)?;
+            self.try_primal(&root.accumulators[0], &first, &part, &relaxed, &warm, class)?;
             let (split, second_first) = self.choose(&first, &part, &levels, &mut relaxed, &warm);
             records.push(Record::Split { split, second_first });
             for second in [!second_first, second_first] {
@@ -197,28 +200,40 @@ impl Search<'_> {
                     (Split::Input { .. }, Some(half)) => Rc::new(FirstLayer::new(self.model, half, first.rows.clone())),
                     _ => Rc::clone(&first),
                 };
-                let warm = if matches!(split, Split::Input { .. }) { half.as_ref().map_or(warm.clone(), |h| self.warm(h, &first)) } else { warm.clone() };
+                let warm = if matches!(split, Split::Input { .. }) {
+                    half.as_ref().map_or(warm.clone(), |h| self.warm(h, &first))
+                } else {
+                    warm.clone()
+                };
                 open.push(Open { part: half, first, warm });
             }
         }
         Ok(ClassProof { class, records })
     }
 
-    /// Is the primal solution, rounded, a counterexample?
-    fn try_primal(&self, first: &FirstLayer, relaxed: &Relaxed, class: usize) -> Result<(), End> {
-        let x = first.rounded(&relaxed.inputs);
-        if self.query.is_broken_by(self.model.network, &x) {
-            return Err(End::Broken(x));
-        }
+    /// Is the primal solution, rounded, a counterexample; or are its hidden values, and can an input be found that has them?
+    fn try_primal(&self, root: &[Range], first: &FirstLayer, part: &Part, relaxed: &Relaxed, warm: &Warm, class: usize) -> Result<(), End> {
+        let broken = |x: Vec<i64>| if self.query.is_broken_by(self.model.network, &x) { Err(End::Broken(x)) } else { Ok(()) };
         let attack = Attack { network: self.model.network, query: self.query, target: self.target(class) };
-        let gap: f64 = relaxed.gaps.iter().sum();
-        if gap > 2.0 * relaxed.value {
-            return Ok(());
+        let x = first.rounded(&relaxed.inputs);
+        broken(x.clone())?;
+        let mut cells = part.accumulators[0].clone();
+        let mut middle: Vec<i64> = cells.iter().map(|r| r.low).collect();
+        for (&neuron, &a) in first.rows.iter().zip(&relaxed.accumulators) {
+            let a = (a.round() as i64).clamp(cells[neuron].low, cells[neuron].high);
+            middle[neuron] = a;
+            cells[neuron] = cells[neuron].meet(self.model.steps(0, neuron).cell(a));
         }
-        match attack.climb(x, 1).filter(|x| self.query.is_broken_by(self.model.network, x)) {
-            Some(x) => Err(End::Broken(x)),
-            None => Ok(()),
+        if attack.worth_of(&middle) >= 0 {
+            // In the middle of the cells there is room for rounding.
+            for margin in [96, 48, 24, 12, 6, 0] {
+                if let Some(inputs) = first.inside(&cells, root, margin, warm) {
+                    attack.repair(first.rounded(&inputs), &cells).map_or(Ok(()), broken)?;
+                    break;
+                }
+            }
         }
+        attack.climb(x, 1).map_or(Ok(()), broken)
     }
 
     /// The split that promises most, and which half to look at first: the one with the larger bound.

@@ -18,6 +18,8 @@ pub struct Program {
     width: Vec<f64>,
     /// `W low + b`.
     offset: Vec<f64>,
+    /// Tiny costs of the inputs, all different, against ties that would make the method run in circles.
+    nudge: Vec<f64>,
 }
 
 /// A concave piecewise linear function: places, and the slope between each and the next.
@@ -58,6 +60,8 @@ pub struct Optimum {
 
 /// Infeasibilities and slopes below this count as zero.
 const TINY: f64 = 1e-7;
+/// Size of the tiny costs.
+const NUDGE: f64 = 1e-5;
 /// Changes after which the inverse is computed afresh.
 const MOST_AGE: usize = 60;
 
@@ -71,7 +75,8 @@ impl Program {
                 by_column[p * rows + j] = by_row[j * columns + p];
             }
         }
-        Program { rows, columns, by_row, by_column, width, offset }
+        let nudge = (0..columns as u64).map(|p| NUDGE * ((p * 0x9e37_79b9 % 1009) as f64 / 504.0 - 1.0)).collect();
+        Program { rows, columns, by_row, by_column, width, offset, nudge }
     }
 
     /// The basis of all segments: multipliers are slopes, as in CROWN.
@@ -102,6 +107,15 @@ impl Concave {
             places: corners.iter().map(|p| p.0 as f64).collect(),
             slopes: corners.windows(2).map(slope).collect(),
             start: c * corners[0].1 as f64,
+        }
+    }
+
+    /// Nothing but a range of places.
+    pub fn range(low: f64, high: f64) -> Concave {
+        if low == high {
+            Concave { places: vec![low], slopes: vec![], start: 0.0 }
+        } else {
+            Concave { places: vec![low, high], slopes: vec![0.0], start: 0.0 }
         }
     }
 
@@ -205,12 +219,17 @@ impl<'a> Run<'a> {
             }
         }
         self.lambda.fill(0.0);
-        for (i, &b) in self.basis.basic.iter().enumerate().filter(|(_, b)| **b >= columns) {
-            let slope = self.psi[b - columns].slope(self.place[b - columns]);
+        for (i, &b) in self.basis.basic.iter().enumerate() {
+            // The price that makes the column's reduced cost zero.
+            let price = match b.checked_sub(columns) {
+                None => self.program.nudge[b],
+                Some(j) => self.psi[j].slope(self.place[j]),
+            };
             let row = &self.basis.inverse[i * n..][..n];
-            self.lambda.iter_mut().zip(row).for_each(|(l, r)| *l -= slope * r);
+            self.lambda.iter_mut().zip(row).for_each(|(l, r)| *l -= price * r);
         }
         combine(&mut self.reduced, &self.lambda, &self.program.by_row, columns);
+        self.reduced.iter_mut().zip(&self.program.nudge).for_each(|(v, n)| *v += n);
         for p in 0..columns {
             self.high[p] = !self.is_basic[p] && self.reduced[p] > 0.0;
         }

@@ -92,7 +92,9 @@ impl<'a> File<'a> {
         let start = self.base.checked_add(at);
         let end = start.and_then(|s| s.checked_add(length));
         let range = start.zip(end).and_then(|(s, e)| Some(usize::try_from(s).ok()?..usize::try_from(e).ok()?));
-        range.and_then(|r| self.bytes.get(r)).ok_or_else(|| format!("{length} bytes at offset {at} lie outside the file: it is truncated or corrupt"))
+        range
+            .and_then(|r| self.bytes.get(r))
+            .ok_or_else(|| format!("{length} bytes at offset {at} lie outside the file: it is truncated or corrupt"))
     }
 
     fn u8(&self, at: u64) -> Result<u8, Problem> {
