@@ -3,7 +3,9 @@
 
 mod hostile;
 mod networks;
+mod operators;
 mod queries;
+mod witnesses;
 
 use std::fs;
 use std::path::{Path, PathBuf};

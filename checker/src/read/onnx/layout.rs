@@ -272,11 +272,13 @@ impl<'a> Lowering<'a> {
             Some(place as u32)
         };
         let source: Vec<u32> = (0..len).map(|o| place(o).unwrap_or(OUTSIDE)).collect();
-        let bias = match value {
-            0.0 => Vec::new(),
-            _ if !value.is_finite() => return not_certified("a value that is not finite"),
-            _ => source.iter().map(|&place| if place == OUTSIDE { value } else { 0.0 }).collect(),
-        };
+        if value == 0.0 {
+            return self.rearranged(call, call.operand(0)?, source, shape);
+        }
+        if !value.is_finite() {
+            return not_certified("a value that is not finite");
+        }
+        let bias = source.iter().map(|&place| if place == OUTSIDE { value } else { 0.0 }).collect();
         self.add_affine(call.output, vec![(id, Linear::Select(source))], bias, shape)
     }
 

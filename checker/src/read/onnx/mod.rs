@@ -8,12 +8,12 @@ mod simplify;
 mod tensor;
 mod window;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::{Error, not_certified, unreadable};
 use crate::network::{Affine, Linear, Network, Node, Operation};
 use call::Call;
-use proto::{Input, Model};
+use proto::{Input, Model, NodeProto};
 use tensor::{Tensor, count};
 
 /// Versions of the standard operators whose rules are those below.
@@ -37,7 +37,7 @@ pub fn network(bytes: &[u8]) -> Result<Network, Error> {
             lowering.add_input(input)?;
         }
     }
-    for node in &model.nodes {
+    for node in needed(&model.nodes, &model.outputs) {
         let call = Call::new(node, &lowering)?;
         let place = |error| match error {
             Error::NotCertified(what) => Error::NotCertified(format!("operator {} at node `{}`: {what}", call.operator, call.name)),
@@ -52,6 +52,20 @@ pub fn network(bytes: &[u8]) -> Result<Network, Error> {
         }
     }
     lowering.finish(&model.outputs)
+}
+
+/// The nodes that the outputs need, in the order of the file.
+fn needed<'m, 'a>(nodes: &'m [NodeProto<'a>], outputs: &[&'a str]) -> Vec<&'m NodeProto<'a>> {
+    let mut names: HashSet<&str> = outputs.iter().copied().collect();
+    let mut needed = Vec::with_capacity(nodes.len());
+    for node in nodes.iter().rev() {
+        if node.outputs.iter().any(|name| names.contains(name)) {
+            names.extend(&node.inputs);
+            needed.push(node);
+        }
+    }
+    needed.reverse();
+    needed
 }
 
 /// The value of a name.
