@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::{bench, bounds, digits, eval, quantized, supports, verify};
+use crate::{bench, bounds, check, digits, eval, foreign, quantized, supports, verify};
 
 /// Sound verdicts for neural networks: ONNX and VNN-LIB in; `unsat` (holds), `sat` (fails, with a witness) or `unknown` out.
 #[derive(Parser)]
@@ -33,6 +33,10 @@ pub enum Command {
     Eval(eval::Arguments),
     /// Run a list of instances, each in its own process, and compare with known verdicts
     Bench(Box<bench::Arguments>),
+    /// Judge a certificate: accepted (0), rejected (1) or, without a network, unproved (2)
+    Check(check::Arguments),
+    /// Write a certificate in the format of another tool
+    Export(foreign::export::Arguments),
     /// Certify the robustness of handwritten-digit classifiers; without options, of two embedded ones
     Digits(digits::DigitsArgs),
     /// Another spelling of `digits train-certify`

@@ -77,6 +77,24 @@ impl Files {
     }
 }
 
+/// True if the file is a query, as its content says.
+pub fn is_query(path: &Path) -> Result<bool, Failure> {
+    Ok(Kind::of(path)? == Kind::Query)
+}
+
+/// Reads a query that is to be answered for the real network.
+pub fn real_query(path: &Path) -> Result<Query, Failure> {
+    let reading = ParseOptions { file: path.display().to_string(), ..ParseOptions::default() };
+    let query = vnnlib::read_query(&input::read_bytes(path)?, &reading)?;
+    check_semantics(&query, path, SemanticsOption::Real)?;
+    Ok(query)
+}
+
+/// Refuses a query and a network that do not fit together.
+pub fn check_fit(query: &Query, network: &Graph) -> Result<(), Failure> {
+    vnnlib::check_against(query, network).map_err(|e| Failure::new(e.to_string()))
+}
+
 fn both(first: &Path, second: &Path, problem: &str) -> Failure {
     Failure::new(format!("{} and {} {problem}", first.display(), second.display()))
 }

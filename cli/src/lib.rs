@@ -7,10 +7,12 @@ mod arguments;
 mod assignment;
 mod bench;
 mod bounds;
+mod check;
 mod digits;
 mod eval;
 mod failure;
 mod files;
+mod foreign;
 mod json;
 mod options;
 mod progress;
@@ -75,6 +77,8 @@ fn run(arguments: Arguments, again: Vec<OsString>, started: Instant) -> Result<F
             bench::run(&arguments)
         }
         Some(Command::Quantized(which)) => quantized::run(&which),
+        Some(Command::Check(arguments)) => check::run(&arguments),
+        Some(Command::Export(arguments)) => foreign::export::run(&arguments),
         Some(Command::Supports(which)) => supports::run(&which),
         Some(Command::Digits(which)) => digits::run(&which),
         Some(Command::DigitsTrainCertify(which)) => digits::train_certify(&which),

@@ -125,6 +125,18 @@ fn report(networks: &[Classifier], data: &Dataset, name: &str, asked: &Asked) ->
     Ok(text)
 }
 
+/// As `digits check`, for `ironbound check [WEIGHTS DATASET] CERTIFICATE`; exit code 2 where there is nothing to prove it with.
+pub fn check_files(certificate: &Path, about: &[std::path::PathBuf]) -> Result<Finished, Failure> {
+    let (weights, dataset) = match about {
+        [] => (None, None),
+        [weights, dataset] => (Some(weights.clone()), Some(dataset.clone())),
+        _ => return Err(Failure::new("give WEIGHTS and DATASET before the certificate, or nothing")),
+    };
+    let proved = weights.is_some();
+    let finished = check(&CheckArgs { certificate: certificate.into(), weights, dataset })?;
+    Ok(Finished { code: if finished.code == 0 && !proved { 2 } else { finished.code }, ..finished })
+}
+
 /// Exit code 0 if the certificate is accepted, 1 if it is rejected; a file that cannot be read is an error.
 fn check(args: &CheckArgs) -> Result<Finished, DigitsError> {
     let name = args.certificate.display().to_string();

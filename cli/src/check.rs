@@ -1,0 +1,52 @@
+//! `ironbound check`: certificates, judged anew.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use exchange::json::Reading;
+
+use crate::Finished;
+use crate::failure::Failure;
+use crate::foreign::{self, Format};
+
+/// Arguments of `ironbound check`.
+#[derive(Args)]
+pub struct Arguments {
+    /// The certificate, and before it what it is about: MODEL, QUERY, or WEIGHTS and DATASET
+    #[arg(required = true, num_args = 1..=3, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// The certificate's format, if it is one of another tool's
+    #[arg(long, value_enum)]
+    pub format: Option<Format>,
+    /// What the numbers of a certificate stand for
+    #[arg(long, value_enum, default_value_t = Numbers::Decimal)]
+    pub numbers: Numbers,
+}
+
+/// `--numbers`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Numbers {
+    /// Themselves: 0.1 is one tenth
+    Decimal,
+    /// The nearest binary64 number, as most programs read and write JSON
+    Binary64,
+}
+
+impl Numbers {
+    /// As the readers call it.
+    pub fn reading(self) -> Reading {
+        match self {
+            Numbers::Decimal => Reading::Decimal,
+            Numbers::Binary64 => Reading::Binary64,
+        }
+    }
+}
+
+/// Exit code 0: accepted, everything that the certificate states is true. 1: rejected. 2: nothing was proved, as no network was
+/// given. 3: a file cannot be read.
+pub fn run(arguments: &Arguments) -> Result<Finished, Failure> {
+    match arguments.format {
+        Some(format) => foreign::check::run(format, arguments),
+        None => Err(Failure::new("name the certificate's --format (`ironbound check --help` lists them)")),
+    }
+}

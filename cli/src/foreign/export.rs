@@ -1,0 +1,72 @@
+//! `ironbound export`: certificates of our own in the formats of other tools.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use engine::query::Query;
+use exchange::nodes::Domain;
+use exchange::rational::{extract, monotonicity, prove};
+use exchange::{lirpa, nodes};
+
+use super::Format;
+use super::given::Given;
+use crate::Finished;
+use crate::failure::Failure;
+
+/// Arguments of `ironbound export`.
+#[derive(Args)]
+pub struct Arguments {
+    /// MODEL and QUERY, or WEIGHTS and DATASET, as the format needs
+    #[arg(num_args = 0..=2, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// The format to write
+    #[arg(long, value_enum)]
+    format: Format,
+    /// Write here instead of to standard output
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Put the network into the certificate (per-node formats)
+    #[arg(long)]
+    embed: bool,
+}
+
+/// Writes a certificate that `ironbound check` accepts; what cannot be proved is not written.
+pub fn run(arguments: &Arguments) -> Result<Finished, Failure> {
+    let text = write(arguments)?;
+    match &arguments.output {
+        None => Ok(Finished::success(text)),
+        Some(path) => {
+            std::fs::write(path, &text).map_err(|e| Failure::about(path, format!("cannot be written: {e}")))?;
+            Ok(Finished::success(format!("wrote {} ({} bytes)\n", path.display(), text.len())))
+        }
+    }
+}
+
+fn write(arguments: &Arguments) -> Result<String, Failure> {
+    let format = arguments.format;
+    if format == Format::RobustMargin {
+        return Err(Failure::new("`ironbound digits --weights W --dataset D --certificate FILE` writes this format"));
+    }
+    let given = Given::read(&arguments.files)?;
+    let graph = given.needed_network("this format is about a network")?;
+    match format {
+        Format::Monotonicity => Ok(monotonicity::write(&extract::chain(graph)?)?),
+        Format::CrownQuery => Ok(prove::write(graph, given.needed_query("this format is about a query")?)?),
+        Format::IbpOutput => {
+            let name = arguments.files[0].file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
+            Ok(lirpa::write(&name, graph, &domain(given.needed_query("this format is about a box of inputs")?)?)?)
+        }
+        _ => {
+            let domain = domain(given.needed_query("this format is about a box of inputs")?)?;
+            let kind = format.kind().ok_or_else(|| Failure::new("not a per-node format"))?;
+            Ok(nodes::write(graph, &domain, kind, arguments.embed)?)
+        }
+    }
+}
+
+/// The smallest box that holds all inputs of a query.
+fn domain(query: &Query) -> Result<Domain, Failure> {
+    let mut boxes = query.cases.iter().map(|c| c.region.ranges.iter().map(|r| (r.low.clone(), r.high.clone())).collect::<Domain>());
+    let first = boxes.next().ok_or_else(|| Failure::new("the query has no inputs"))?;
+    Ok(boxes.fold(first, |all, own| all.into_iter().zip(own).map(|((l, h), (low, high))| (l.min(low), h.max(high))).collect()))
+}
