@@ -1,6 +1,7 @@
 //! `ironbound check`: certificates, judged anew.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 use exchange::json::Reading;
@@ -8,6 +9,7 @@ use exchange::json::Reading;
 use crate::Finished;
 use crate::failure::Failure;
 use crate::foreign::{self, Format};
+use crate::options::parse_seconds;
 
 /// Arguments of `ironbound check`.
 #[derive(Args)]
@@ -21,6 +23,9 @@ pub struct Arguments {
     /// What the numbers of a certificate stand for
     #[arg(long, value_enum, default_value_t = Numbers::Decimal)]
     pub numbers: Numbers,
+    /// Seconds for proving the bounds of one leaf again (abcrown_leaf_artifact_v0_1)
+    #[arg(long, value_name = "SECONDS", default_value = "20", value_parser = parse_seconds)]
+    pub timeout: Duration,
 }
 
 /// `--numbers`.

@@ -8,6 +8,7 @@
 
 mod error;
 pub mod json;
+pub mod leaves;
 pub mod lirpa;
 pub mod nodes;
 pub mod rational;

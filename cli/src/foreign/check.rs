@@ -4,6 +4,7 @@ use std::path::Path;
 
 use engine::input;
 use exchange::json::Value;
+use exchange::leaves::{self, Limits};
 use exchange::rational::{crown_query, monotonicity};
 use exchange::{Judgement, lirpa, nodes};
 
@@ -13,6 +14,7 @@ use crate::Finished;
 use crate::check::Arguments;
 use crate::digits;
 use crate::failure::Failure;
+use crate::options::stop_on_interrupt;
 
 /// Judges the last file, which is about the files before it.
 pub fn run(format: Format, arguments: &Arguments) -> Result<Finished, Failure> {
@@ -26,6 +28,7 @@ pub fn run(format: Format, arguments: &Arguments) -> Result<Finished, Failure> {
     let judgement = match format {
         Format::CrownQuery => crown_query::read(&name, &value)?.check(),
         Format::Monotonicity => monotonicity::check(&monotonicity::read(&name, &value)?),
+        Format::Leaves => leaf_artifact(&name, &value, &Given::read(about)?, arguments)?,
         Format::IbpOutput => output_intervals(&name, &value, &Given::read(about)?)?,
         _ => per_node(format, &name, &value, &Given::read(about)?)?,
     };
@@ -48,6 +51,19 @@ fn output_intervals(name: &str, value: &Value, given: &Given) -> Result<Judgemen
         _ => return Err(Failure::new(format!("{name}: the network `{}` is not known: give its file first", certificate.graph))),
     };
     Ok(lirpa::check(&certificate, graph)?)
+}
+
+fn leaf_artifact(name: &str, value: &Value, given: &Given, arguments: &Arguments) -> Result<Judgement, Failure> {
+    let certificate = leaves::read(name, value)?;
+    let limits = Limits { leaf: arguments.timeout, stop: stop_on_interrupt()?, ..Limits::default() };
+    match (&given.network, &given.query) {
+        (None, None) => Ok(leaves::judge(&certificate, None, &limits)?),
+        _ => {
+            let why = "bounds of leaves are proved again for a network and its query";
+            let about = (given.needed_network(why)?, given.needed_query(why)?);
+            Ok(leaves::judge(&certificate, Some(about), &limits)?)
+        }
+    }
 }
 
 fn per_node(format: Format, name: &str, value: &Value, given: &Given) -> Result<Judgement, Failure> {

@@ -1,9 +1,11 @@
 //! `ironbound export`: certificates of our own in the formats of other tools.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 use engine::query::Query;
+use exchange::leaves::{self, Effort};
 use exchange::nodes::Domain;
 use exchange::rational::{extract, monotonicity, prove};
 use exchange::{lirpa, nodes};
@@ -12,6 +14,7 @@ use super::Format;
 use super::given::Given;
 use crate::Finished;
 use crate::failure::Failure;
+use crate::options::parse_seconds;
 
 /// Arguments of `ironbound export`.
 #[derive(Args)]
@@ -28,6 +31,12 @@ pub struct Arguments {
     /// Put the network into the certificate (per-node formats)
     #[arg(long)]
     embed: bool,
+    /// Give up beyond this many leaves (abcrown_leaf_artifact_v0_1)
+    #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..))]
+    max_leaves: u32,
+    /// Give up after this many seconds (abcrown_leaf_artifact_v0_1)
+    #[arg(long, value_name = "SECONDS", default_value = "600", value_parser = parse_seconds)]
+    timeout: Duration,
 }
 
 /// Writes a certificate that `ironbound check` accepts; what cannot be proved is not written.
@@ -52,6 +61,10 @@ fn write(arguments: &Arguments) -> Result<String, Failure> {
     match format {
         Format::Monotonicity => Ok(monotonicity::write(&extract::chain(graph)?)?),
         Format::CrownQuery => Ok(prove::write(graph, given.needed_query("this format is about a query")?)?),
+        Format::Leaves => {
+            let effort = Effort { leaves: arguments.max_leaves as usize, time: arguments.timeout };
+            Ok(leaves::write(graph, given.needed_query("this format is about a query")?, effort)?)
+        }
         Format::IbpOutput => {
             let name = arguments.files[0].file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
             Ok(lirpa::write(&name, graph, &domain(given.needed_query("this format is about a box of inputs")?)?)?)

@@ -41,7 +41,7 @@ impl Checker<'_> {
         if let Some(ends) = claim.ends.as_ref().filter(|_| !rules.is_assumption()) {
             for (o, (side, word)) in (0..ends.len()).flat_map(|o| SIDES.map(|s| (o, s))) {
                 let end = &ends.side(side)[o];
-                let ways = || rules.from_ends(o, side).into_iter().chain(rules.from_forms(o, side, &[]));
+                let ways = || rules.by_ends(o, side).into_iter().chain(rules.by_forms(o, side, &[]));
                 self.implied(ways, side, &[], end)
                     .map_err(|e| format!("element {o}: the {word} end {} of `ibp` {e}", shown(&end.exact)))?;
             }
@@ -52,7 +52,7 @@ impl Checker<'_> {
                 let lines = forms.side(side);
                 let coefficients = &lines.coefficients[o * width..][..width];
                 let own = claim.ends.as_ref().map(|ends| Combination::one(Line::Constant(&ends.side(side)[o])));
-                let ways = || rules.from_forms(o, side, coefficients).into_iter().chain(own.clone());
+                let ways = || rules.by_forms(o, side, coefficients).into_iter().chain(own.clone());
                 let problem = |e| format!("element {o}: the {word} function of `crown` {e}");
                 self.implied(ways, side, coefficients, &lines.constants[o]).map_err(problem)?;
             }

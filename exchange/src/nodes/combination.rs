@@ -18,7 +18,8 @@ pub enum Factor<'c> {
 }
 
 impl Factor<'_> {
-    fn value<A: Arithmetic>(&self) -> A {
+    /// The factor as a number.
+    pub fn value<A: Arithmetic>(&self) -> A {
         match self {
             Factor::Double(x) => A::of_f64(*x),
             Factor::Claimed(x) => A::of(x),

@@ -5,7 +5,7 @@ use engine::numerics::{Decimal, Interval};
 use engine::ops::Operation;
 
 use super::claims::{Claims, Ends, Forms, Lines, NodeClaim, Side};
-use super::combination::{Combination, Factor};
+use super::combination::Combination;
 use super::rules::Rules;
 use crate::ExchangeError;
 use crate::json::Number;
@@ -41,7 +41,7 @@ pub fn exact_ends(graph: &Graph, input: &Ends) -> Result<Claims, ExchangeError> 
     for id in 0..graph.nodes.len() {
         let rules = Rules::new(graph, &claims, id).map_err(|e| ExchangeError::Inexpressible(format!("node {id}: {e}")))?;
         let follows = |o: usize, side: Side| {
-            let gap: Decimal = rules.from_ends(o, side)?.gap(side, &[], &Number::ZERO, None);
+            let gap: Decimal = rules.by_ends(o, side)?.gap(side, &[], &Number::ZERO, None);
             Some(Number::new(if side == Side::Upper { -gap } else { gap }))
         };
         let all = |side: Side| (0..graph.nodes[id].len()).map(|o| follows(o, side)).collect::<Option<Vec<_>>>();
@@ -81,7 +81,7 @@ fn slopes_and_phases(graph: &Graph, claims: &Claims, id: NodeId) -> (Option<Vec<
 
 fn ends(rules: &Rules, claims: &Claims, len: usize) -> Option<Ends> {
     let end = |o: usize, side: Side| {
-        let ways = rules.from_ends(o, side).into_iter().chain(rules.from_forms(o, side, &[]));
+        let ways = rules.by_ends(o, side).into_iter().chain(rules.by_forms(o, side, &[]));
         let all = ways.filter_map(|way| constant(&way, side, &[], claims));
         match side {
             Side::Lower => all.reduce(f64::max),
@@ -97,7 +97,7 @@ fn forms(rules: &Rules, claims: &Claims, ends: &Ends) -> Option<Forms> {
     let lines = |side: Side| {
         let mut lines = Lines::default();
         for o in 0..ends.len() {
-            match rules.from_forms(o, side, &[]).first() {
+            match rules.by_forms(o, side, &[]).first() {
                 Some(way) => {
                     let coefficients: Option<Vec<Number>> =
                         way.coefficients(width).into_iter().map(|c| Number::of_f64((c as f32).into())).collect();
@@ -118,20 +118,26 @@ fn forms(rules: &Rules, claims: &Claims, ends: &Ends) -> Option<Forms> {
     Some(Forms { low: lines(Side::Lower)?, high: lines(Side::Upper)? })
 }
 
+/// Multiplications up to which a constant is computed exactly before it is rounded.
+const MOST_EXACT: usize = 256;
+
 /// The best constant that a claim with these coefficients may have, as a binary32 number.
 fn constant(way: &Combination, side: Side, coefficients: &[Number], claims: &Claims) -> Option<f64> {
-    let gap: Interval = way.gap(side, coefficients, &Number::ZERO, claims.input_box());
-    let scale = match &way.scale {
-        Factor::Double(s) => Interval::point(*s),
-        Factor::Difference(a, b) => a.near - b.near,
-        Factor::Claimed(a) => a.near,
-        Factor::Minus(a) => -a.near,
+    let input = claims.input_box();
+    // The gap of a claim with constant 0; per unit of scale, a lower one moves by its own constant up, an upper one down.
+    let gap = match way.work(claims.width()) <= MOST_EXACT {
+        true => {
+            let (gap, scale) = (way.gap::<Decimal>(side, coefficients, &Number::ZERO, input), way.scale.value::<Decimal>());
+            gap.quotient(&scale).or_else(|| gap.quotient_down(&scale))?.to_f64_down()
+        }
+        false => {
+            let (gap, scale) = (way.gap::<Interval>(side, coefficients, &Number::ZERO, input), way.scale.value::<Interval>());
+            (Interval::point(gap.low) / scale).low
+        }
     };
-    let exact = scale == Interval::point(1.0);
-    let by = |x: f64| if exact { Interval::point(x) } else { Interval::point(x) / scale };
     match side {
-        Side::Lower => Some(-at_least(-by(gap.low).low)?),
-        Side::Upper => at_least(by(-gap.low).high),
+        Side::Lower => Some(-at_least(-gap)?),
+        Side::Upper => at_least(-gap),
     }
 }
 

@@ -68,7 +68,7 @@ impl<'c> Rules<'c> {
     }
 
     /// What follows for element `o` from the intervals of the operands.
-    pub fn from_ends(&self, o: usize, side: Side) -> Option<Combination<'c>> {
+    pub fn by_ends(&self, o: usize, side: Side) -> Option<Combination<'c>> {
         match &self.kind {
             Kind::Context | Kind::Assumed => None,
             Kind::Values(values) => Some(Combination::constant(values[o])),
@@ -85,7 +85,7 @@ impl<'c> Rules<'c> {
     /// What follows for element `o` from the functions of the operands; several ways, any of which will do.
     ///
     /// `claimed` are the coefficients that are claimed, if any: where every slope is sound, theirs is tried.
-    pub fn from_forms(&self, o: usize, side: Side, claimed: &[Number]) -> Vec<Combination<'c>> {
+    pub fn by_forms(&self, o: usize, side: Side, claimed: &[Number]) -> Vec<Combination<'c>> {
         match &self.kind {
             Kind::Context => vec![Combination::one(Line::Unit(o))],
             Kind::Assumed | Kind::Enclosed(_) => Vec::new(),

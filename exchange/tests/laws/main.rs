@@ -1,0 +1,10 @@
+//! Accepted implies true: certificates of our own and all their mutations, against exact arithmetic on tiny networks.
+
+mod crown_query;
+mod hostile;
+mod leaves;
+mod mutations;
+mod nodes;
+mod oracle;
+mod reject;
+mod shared;
