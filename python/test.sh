@@ -17,7 +17,7 @@ without_torch() {
 }
 if [ -n "${WITHOUT_TORCH:-}" ]; then
     without_torch "was left out on request"
-elif ! "$VENV/bin/python" -c 'import torch' 2>/dev/null && ! timeout 900 "$VENV/bin/python" -m pip install --quiet --no-cache-dir --requirement tests/requirements-torch.txt; then
+elif ! "$VENV/bin/python" -c 'import torch, nbclient, ipykernel' 2>/dev/null && ! timeout 900 "$VENV/bin/python" -m pip install --quiet --no-cache-dir --requirement tests/requirements-torch.txt; then
     without_torch "cannot be installed here"
 fi
 
@@ -25,6 +25,10 @@ rm -rf "$WHEELS"
 "$VENV/bin/maturin" build --release --quiet --out "$WHEELS"
 pip install --quiet --force-reinstall --no-deps "$WHEELS"/*.whl
 
+NO_MKDOCS_2_WARNING=1 "$VENV/bin/mkdocs" build --strict --quiet
+
+# PyTorch's threads would fight with the engine's for the same cores.
+export OMP_NUM_THREADS=1
 # From a folder without the sources, so that `import ironbound` can only find the wheel.
 cd tests
 "$VENV/bin/python" -m mypy --config-file ../pyproject.toml --package ironbound

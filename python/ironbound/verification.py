@@ -40,7 +40,8 @@ class Result:
         counterexamples: inputs that break the property, tensors if the network is a PyTorch module; each has its output as the
             attribute ``output``.
         notes: remarks, such as a Softmax that was removed.
-        seconds: wall time.
+        seconds: wall time of the whole call.
+        engine_seconds: wall time of the engine alone.
         subproblems: parts of the input set that were bounded.
         evaluations: network evaluations of the search for counterexamples.
         proved: the proved share of the input set, from 0 to 1.
@@ -56,6 +57,7 @@ class Result:
     counterexamples: list[Any]
     notes: list[str]
     seconds: float
+    engine_seconds: float
     subproblems: int
     evaluations: int
     proved: float

@@ -114,6 +114,7 @@ fn answer<'py>(py: Python<'py>, report: &Report, elapsed: Duration) -> PyResult<
     dict.set_item("proved", statistics.proved)?;
     dict.set_item("method", &statistics.method)?;
     dict.set_item("seconds", elapsed.as_secs_f64())?;
+    dict.set_item("engine_seconds", statistics.elapsed.as_secs_f64())?;
     if let Verdict::Fails(witness) = &report.verdict {
         dict.set_item("witness", shown(py, witness)?)?;
     }
