@@ -335,7 +335,19 @@ _MOST_DISJUNCTS = 1_000_000
 
 def violations(wanted: Property, outputs: int, inputs: int) -> list[Conjunction]:
     """The negation of a property as an OR of ANDs; an empty list if nothing can break it."""
-    return _expand(_property(wanted).normal(outputs, inputs, positive=False))
+    negated = _property(wanted).normal(outputs, inputs, positive=False)
+    size = _disjuncts(negated)
+    if size > _MOST_DISJUNCTS:
+        raise ValueError(f"the negated property has {size} disjuncts, more than {_MOST_DISJUNCTS}; verify its parts one by one")
+    return _expand(negated)
+
+
+def _disjuncts(node: Property) -> int:
+    """At most so many disjuncts."""
+    if not isinstance(node, _Joined):
+        return 1
+    counts = [_disjuncts(part) for part in node.parts]
+    return sum(counts) if isinstance(node, Any_) else math.prod(counts)
 
 
 def _expand(node: Property) -> list[Conjunction]:
@@ -349,9 +361,6 @@ def _expand(node: Property) -> list[Conjunction]:
     if isinstance(node, Any_):
         joined = list(itertools.chain.from_iterable(parts))
         return [[]] if any(not conjunction for conjunction in joined) else joined
-    size = math.prod(len(part) for part in parts)
-    if size > _MOST_DISJUNCTS:
-        raise ValueError(f"the negated property has {size} disjuncts, more than {_MOST_DISJUNCTS}; verify its parts one by one")
     return [list(itertools.chain.from_iterable(choice)) for choice in itertools.product(*parts)]
 
 

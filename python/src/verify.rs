@@ -5,13 +5,15 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use checker::Semantics;
+use engine::graph::{Element, Graph};
 use engine::input::vnnlib;
+use engine::query::{DeclaredElement, Query as Asked};
 use engine::search::{self, Config, Observer, Progress, Reason, Report, SemanticsChoice, Verdict, Witness};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::arrays;
-use crate::errors::{of_query, value};
+use crate::errors::{UnsupportedError, of_query, value};
 use crate::network::Network;
 use crate::query::Query;
 use crate::running;
@@ -34,6 +36,40 @@ pub fn limit(seconds: Option<f64>) -> PyResult<Option<Duration>> {
         Ok(limit) if !limit.is_zero() => Ok(Some(limit)),
         _ => Err(value(format!("timeout={seconds}: a time limit is a positive number of seconds"))),
     }
+}
+
+/// Refuses a query that is not about this network, or not under this semantics.
+fn check_fit(query: &Asked, graph: &Graph, choice: SemanticsChoice) -> PyResult<()> {
+    if query.networks.len() != 1 {
+        return Err(UnsupportedError::new_err(format!(
+            "a query over {} networks; only queries over one are supported",
+            query.networks.len()
+        )));
+    }
+    vnnlib::check_against(query, graph).map_err(of_query)?;
+    let computed = match graph.element {
+        Element::F32 => DeclaredElement::Float32,
+        Element::F64 => DeclaredElement::Float64,
+    };
+    for variable in query.networks.iter().flat_map(|network| &network.variables).filter(|_| !query.legacy) {
+        let declared = DeclaredElement::named(&variable.element);
+        if declared == DeclaredElement::Real {
+            continue;
+        }
+        if choice == SemanticsChoice::Only(Semantics::Real) {
+            let word = &variable.element;
+            return Err(value(format!(
+                "the query is over {word}, so semantics='real' would not answer it; use 'auto', 'float32' or 'both'"
+            )));
+        }
+        if declared != computed {
+            return Err(value(format!(
+                "the query declares `{}` as {}, which is not what the network computes in",
+                variable.name, variable.element
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// The latest progress.
@@ -68,10 +104,11 @@ pub fn verify<'py>(
     progress: Option<Py<PyAny>>,
 ) -> PyResult<Bound<'py, PyDict>> {
     let started = Instant::now();
-    vnnlib::check_against(&query.asked, &network.graph).map_err(of_query)?;
+    let choice = self::semantics(semantics)?;
+    check_fit(&query.asked, &network.graph, choice)?;
     let stop: Arc<AtomicBool> = Arc::default();
     let config = Config {
-        semantics: self::semantics(semantics)?,
+        semantics: choice,
         started,
         timeout: limit(timeout)?,
         threads: threads.unwrap_or(Config::default().threads).max(1),

@@ -85,7 +85,7 @@ def test_an_absurd_expansion_is_refused_with_its_size():
     wish = (y[0] > 0) | (y[1] > 0)
     for i in range(2, 44, 2):
         wish = wish | ((y[i] > 0) & (y[i + 1] > 0))
-    with pytest.raises(ValueError, match="1048576 disjuncts, more than 1000000"):
+    with pytest.raises(ValueError, match="2097152 disjuncts, more than 1000000"):
         violations(wish, 44, 0)
 
 

@@ -41,6 +41,33 @@ def _four():
     return dense([4, 2])[0]
 
 
+STANDARD = b"""(vnnlib-version <2.0>)
+(declare-network f
+    (declare-input x float32 [1,1])
+    (declare-output y float32 [1,1])
+)
+(assert (>= x[0,0] -1.0))
+(assert (<= x[0,0] 1.0))
+(assert (> y[0,0] 0.75))
+"""
+
+
+def test_version_2_asks_for_the_type_that_it_declares(identity):
+    result = ironbound.verify(identity, ironbound.read_vnnlib(STANDARD))
+    assert result and result.semantics in ("both", "float32")
+    with pytest.raises(ValueError, match="semantics='real' would not answer it"):
+        ironbound.verify(identity, ironbound.read_vnnlib(STANDARD), semantics="real")
+    with pytest.raises(ValueError, match="declares `x` as float64"):
+        ironbound.verify(identity, ironbound.read_vnnlib(STANDARD.replace(b"float32", b"float64")))
+
+
+def test_a_query_over_two_networks_is_refused(identity):
+    second = b"(declare-network g (declare-input u float32 [1,1]) (declare-output v float32 [1,1]))\n(assert (>= x"
+    two = STANDARD.replace(b"(assert (>= x", second, 1).replace(b"(> y[0,0] 0.75)", b"(> y[0,0] v[0,0])")
+    with pytest.raises(ValueError, match="networks|unsupported|u"):
+        ironbound.verify(identity, ironbound.read_vnnlib(two))
+
+
 WISHES = [
     [[0.1, 0.5], [-1, 2]],
     y.argmax() == 1,
