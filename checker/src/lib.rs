@@ -6,6 +6,7 @@ pub mod case;
 pub mod certificate;
 pub mod exact;
 pub mod facts;
+pub mod integer;
 pub mod kernel;
 pub mod linear;
 pub mod network;

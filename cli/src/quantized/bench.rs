@@ -3,14 +3,17 @@
 use std::fmt::Write as _;
 use std::fs::OpenOptions;
 use std::io::Write as _;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
+use engine::quantized::Query;
 use serde_json::json;
 
+use super::certificate;
 use super::data::Data;
-use super::decide::decide_image;
+use super::decide::{Verdict, decide_image};
 use super::options::{BenchArgs, Dataset, SamplesArgs, Sources};
 use super::published::{BLOCKS, Block};
 use crate::Finished;
@@ -28,6 +31,8 @@ struct Row {
     published: Option<[usize; 4]>,
     seconds: f64,
     slowest: (f64, usize),
+    /// CPU seconds of the checker.
+    checked: f64,
 }
 
 /// Prints the samples and radii of the benchmark.
@@ -94,6 +99,7 @@ fn run_block(
         published: published.then(|| WORDS.map(|word| block.ids.clone().filter(|id| block.verdict(*id) == word).count())),
         seconds: 0.0,
         slowest: (0.0, block.ids.start),
+        checked: 0.0,
     };
     for id in block.ids.clone() {
         let (image, label) = data.sample(id)?;
@@ -101,6 +107,9 @@ fn run_block(
         let (verdict, effort) = decide_image(&data.network, &image, label, block.eps, Some(args.timeout), stop)?;
         let seconds = usage::own_cpu_seconds().zip(cpu).map_or(wall.elapsed().as_secs_f64(), |(now, then)| now - then);
         let word = verdict.word();
+        if let Some(folder) = &args.certificates {
+            row.checked += certified(folder, block, id, &verdict, data, &image, label)?;
+        }
         row.counts[WORDS.iter().position(|w| *w == word).expect("a verdict's word")] += 1;
         row.seconds += seconds;
         if seconds > row.slowest.0 {
@@ -121,6 +130,19 @@ fn run_block(
         eprintln!("{name} {id} eps {}: {word} in {seconds:.3} s, {} parts", block.eps, effort.parts);
     }
     Ok(row)
+}
+
+/// Writes and checks the certificate of a verdict; the checker's CPU seconds.
+fn certified(folder: &Path, block: &Block, id: usize, verdict: &Verdict, data: &Data, image: &[i64], label: usize) -> Result<f64, Failure> {
+    let query = Query::around(&data.network, image, block.eps, label);
+    let Some((bytes, text)) = certificate::make(verdict, &query, &data.network_bytes) else { return Ok(0.0) };
+    let file = folder.join(format!("{}_{id:04}_eps{}.cert", block.dataset.name(), block.eps));
+    std::fs::create_dir_all(folder).map_err(|e| Failure::about(folder, e))?;
+    certificate::write(&file, &bytes, &text)?;
+    let before = usage::own_cpu_seconds();
+    checker::integer::check(&data.network_bytes, text.as_bytes(), &bytes)
+        .map_err(|fault| Failure::about(&file, format!("the checker rejects it at byte {}: {}", fault.at, fault.reason)))?;
+    Ok(usage::own_cpu_seconds().zip(before).map_or(0.0, |(now, then)| now - then))
 }
 
 fn table(rows: &[Row]) -> String {
@@ -151,5 +173,9 @@ fn table(rows: &[Row]) -> String {
         total(2),
         total(3)
     );
+    let checked: f64 = rows.iter().map(|r| r.checked).sum();
+    if checked > 0.0 {
+        let _ = writeln!(text, "all certificates accepted by the checker in {checked:.2} s of CPU time");
+    }
     text
 }

@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use engine::input::read_bytes;
 use engine::quantized::Network;
-use engine::quantized::read::{Images, read_images, read_labels, read_network};
+use engine::quantized::read::{Images, network_from_bytes, read_images, read_labels};
 
 use super::options::{Dataset, Sources};
 use crate::failure::Failure;
@@ -12,6 +13,8 @@ use crate::failure::Failure;
 pub struct Data {
     /// The network.
     pub network: Network,
+    /// Its file's content, inflated: what certificates are about.
+    pub network_bytes: Vec<u8>,
     /// The images.
     pub images: Images,
     /// One class per image.
@@ -64,7 +67,9 @@ impl Data {
         let file = |given: &Option<PathBuf>, kind| find(given.as_ref(), sources.data.as_deref(), dataset, kind);
         let (weights, images, labels) =
             (file(&sources.weights, "weights")?, file(&sources.images, "images")?, file(&sources.labels, "labels")?);
-        let data = Data { network: read_network(&weights)?, images: read_images(&images)?, labels: read_labels(&labels)? };
+        let network_bytes = read_bytes(&weights)?;
+        let network = network_from_bytes(&network_bytes, &weights)?;
+        let data = Data { network, network_bytes, images: read_images(&images)?, labels: read_labels(&labels)? };
         if data.images.pixels != data.network.inputs() {
             return Err(Failure::about(
                 &images,

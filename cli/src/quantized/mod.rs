@@ -1,6 +1,7 @@
 //! `ironbound quantized`: robustness of integer networks, decided bit for bit.
 
 mod bench;
+mod certificate;
 mod data;
 mod decide;
 mod options;
@@ -8,6 +9,7 @@ mod published;
 
 use std::fmt::Write;
 
+use engine::quantized::Query;
 use serde_json::json;
 
 pub use options::QuantizedArgs;
@@ -25,6 +27,7 @@ pub fn run(args: &QuantizedArgs) -> Result<Finished, Failure> {
         None => query(&args.query),
         Some(Action::Samples(args)) => Ok(bench::samples(args)),
         Some(Action::Bench(args)) => bench::run(args),
+        Some(Action::Check(args)) => certificate::check(args),
     }
 }
 
@@ -56,6 +59,16 @@ fn query(args: &QueryArgs) -> Result<Finished, Failure> {
         "classes excluded by intervals: {}, by one relaxation: {}, by branching: {}; parts: {}",
         effort.by_interval, effort.by_relaxation, effort.by_branching, effort.parts
     );
+    if let Some(file) = &args.certificate {
+        let query = Query::around(&data.network, &image, eps, label);
+        match certificate::make(&verdict, &query, &data.network_bytes) {
+            Some((bytes, query)) => {
+                certificate::write(file, &bytes, &query)?;
+                let _ = writeln!(text, "certificate: {} ({} bytes)", file.display(), bytes.len());
+            }
+            None => text += "certificate: none, nothing was proved\n",
+        }
+    }
     if args.json {
         let witness = if let Verdict::Vulnerable(x) = &verdict { Some(x) } else { None };
         text = json!({"verdict": verdict.word(), "semantics": "integer", "dataset": args.dataset.name(), "sample": id, "label": label,

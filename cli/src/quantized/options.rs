@@ -27,6 +27,8 @@ pub enum Action {
     Samples(SamplesArgs),
     /// Run the published benchmark, and print its table beside the published one
     Bench(BenchArgs),
+    /// Check certificates with the independent checker: accepted (0) or rejected (1)
+    Check(CheckArgs),
 }
 
 /// The data sets of the benchmark.
@@ -89,6 +91,9 @@ pub struct QueryArgs {
     /// Give up after this many seconds
     #[arg(long, value_name = "S", value_parser = parse_seconds)]
     pub timeout: Option<Duration>,
+    /// Write a certificate here, and the query that it is about to FILE.query.json
+    #[arg(long, value_name = "FILE")]
+    pub certificate: Option<PathBuf>,
     /// Write the query as SMT-LIB 2 (QF_BV) to smt2/DATASET_ID.smt2 instead of deciding it
     #[arg(long)]
     pub export: bool,
@@ -103,6 +108,20 @@ pub struct SamplesArgs {
     /// Only this data set
     #[arg(long, value_enum)]
     pub dataset: Option<Dataset>,
+}
+
+/// Options of `quantized check`.
+#[derive(Args, Debug)]
+pub struct CheckArgs {
+    /// Certificates; the query of FILE is FILE.query.json unless --query names another
+    #[arg(required = true, value_name = "FILE")]
+    pub certificates: Vec<PathBuf>,
+    /// The network that they are about
+    #[arg(long, value_name = "FILE")]
+    pub weights: PathBuf,
+    /// The query that they are about
+    #[arg(long, value_name = "FILE")]
+    pub query: Option<PathBuf>,
 }
 
 /// Options of `quantized bench`.
@@ -120,6 +139,9 @@ pub struct BenchArgs {
     /// Other radii than the published ones, on the samples 0 to 99
     #[arg(long, value_name = "N,N", value_delimiter = ',', value_parser = radius)]
     pub radius: Vec<i64>,
+    /// Write a certificate and its query per decided query into this folder, and check it
+    #[arg(long, value_name = "DIR")]
+    pub certificates: Option<PathBuf>,
     /// Append one JSON line per query here
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
