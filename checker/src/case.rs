@@ -130,20 +130,20 @@ impl Row {
     /// Starts the row in a batch. All nodes must be prepared.
     pub fn start(&self, relaxed: &Relaxed, batch: &mut Batch, row: usize, state: &State) {
         let plan = relaxed.plan;
-        batch.constants[row] += self.constant;
-        batch.errors[row] += constant_error(plan, self.outputs.len() + self.inputs.len()) * self.constant.abs();
+        batch.constants[row][0] += self.constant;
+        batch.errors[row][0] += constant_error(plan, self.outputs.len() + self.inputs.len()) * self.constant.abs();
         for &(o, c, wrong) in &self.outputs {
             let (id, element) = plan.outputs[o];
             // What several readers pass to the same node is added up: part of every reader's error, and of this one's.
             let own = wrong + 4.0 * UNIT * c.abs() * plan.nodes[id].terms as f64;
             let size = relaxed.nodes[id].value[element];
-            batch.errors[row] += (own * (size + relaxed.deployed_error(id, element))) * SLACK + TINY;
+            batch.errors[row][0] += (own * (size + relaxed.deployed_error(id, element))) * SLACK + TINY;
             batch.add_element(relaxed, id, element, c, row);
         }
         for &(i, c, wrong) in &self.inputs {
             let Some((id, offset)) = plan.input_at(i) else { continue };
             let size = state.low[i].abs().max(state.high[i].abs());
-            batch.errors[row] += (wrong + 4.0 * UNIT * c.abs() * plan.nodes[id].terms as f64) * size * SLACK + TINY;
+            batch.errors[row][0] += (wrong + 4.0 * UNIT * c.abs() * plan.nodes[id].terms as f64) * size * SLACK + TINY;
             batch.add_element(relaxed, id, i - offset, c, row);
         }
     }

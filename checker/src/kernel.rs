@@ -62,9 +62,32 @@ fn level() -> u8 {
     })
 }
 
+/// Partial sums, one per lane. Sums stay apart while rows are under way: adding lanes up inside a kernel makes the
+/// compiler use narrow vectors for all of it.
+pub type Vector = [f64; LANES];
+
+/// `a b + c`.
 #[inline(always)]
-fn multiply_add<const FUSED: bool>(a: f64, b: f64, c: f64) -> f64 {
-    if FUSED { a.mul_add(b, c) } else { a * b + c }
+fn multiply_add<const FUSED: bool>(a: Vector, b: Vector, c: Vector) -> Vector {
+    std::array::from_fn(|l| if FUSED { a[l].mul_add(b[l], c[l]) } else { a[l] * b[l] + c[l] })
+}
+
+#[inline(always)]
+fn absolute(a: Vector) -> Vector {
+    std::array::from_fn(|l| a[l].abs())
+}
+
+/// The positive and the negative part, exactly (comparisons are not compiled to vectors). Numbers above half the largest
+/// one become infinite, NaN stays NaN.
+#[inline(always)]
+fn parts(x: Vector) -> (Vector, Vector) {
+    (std::array::from_fn(|l| 0.5 * (x[l] + x[l].abs())), std::array::from_fn(|l| 0.5 * (x[l] - x[l].abs())))
+}
+
+/// The whole vectors of a slice.
+#[inline(always)]
+fn vectors(x: &[f64]) -> &[Vector] {
+    x.as_chunks().0
 }
 
 /// `c[i][j] = sum_k a[i][k] b[k][j]` (plus the old `c[i][j]` if `accumulate`).
@@ -102,31 +125,29 @@ impl Kernel for Product<'_> {
         }
         let mut j = 0;
         while j < self.columns {
-            let vectors = ((self.columns - j) / LANES).min(4);
-            match vectors {
-                1 => self.column_block::<1, FUSED>(j),
-                2 => self.column_block::<2, FUSED>(j),
-                3 => self.column_block::<3, FUSED>(j),
-                _ => self.column_block::<4, FUSED>(j),
+            // These blocks stay in registers; larger ones were measured not to.
+            match (self.columns - j) / LANES {
+                1 => self.column_block::<4, 1, FUSED>(j),
+                2 | 3 => self.column_block::<4, 2, FUSED>(j),
+                _ => self.column_block::<2, 4, FUSED>(j),
             }
-            j += vectors * LANES;
+            j += LANES * [1, 2, 2, 4][((self.columns - j) / LANES).min(4) - 1];
         }
     }
 }
 
 impl Product<'_> {
     #[inline(always)]
-    fn column_block<const V: usize, const FUSED: bool>(&mut self, j: usize) {
+    fn column_block<const M: usize, const V: usize, const FUSED: bool>(&mut self, j: usize) {
+        // Closures would not be compiled for the wide vectors.
         let mut i = 0;
+        while i + M <= self.rows {
+            self.block::<M, V, FUSED>(i, j);
+            i += M;
+        }
         while i < self.rows {
-            let step = (self.rows - i).min(4);
-            match step {
-                1 => self.block::<1, V, FUSED>(i, j),
-                2 => self.block::<2, V, FUSED>(i, j),
-                3 => self.block::<3, V, FUSED>(i, j),
-                _ => self.block::<4, V, FUSED>(i, j),
-            }
-            i += step;
+            self.block::<1, V, FUSED>(i, j);
+            i += 1;
         }
     }
 
@@ -134,27 +155,21 @@ impl Product<'_> {
     fn block<const M: usize, const V: usize, const FUSED: bool>(&mut self, i: usize, j: usize) {
         let depth = self.depth;
         let rows: [&[f64]; M] = std::array::from_fn(|r| &self.a[(i + r) * self.a_stride..][..depth]);
-        let mut sums = [[[0.0f64; LANES]; V]; M];
-        if self.accumulate {
-            for (r, sums) in sums.iter_mut().enumerate() {
-                let source = self.c[(i + r) * self.c_stride + j..][..V * LANES].as_chunks::<LANES>().0;
-                sums.copy_from_slice(source);
-            }
-        }
+        let mut sums = [[[0.0; LANES]; V]; M];
         for k in 0..depth {
-            let b = self.b[k * self.b_stride + j..][..V * LANES].as_chunks::<LANES>().0;
+            let b = vectors(&self.b[k * self.b_stride + j..][..V * LANES]);
+            let b: [Vector; V] = std::array::from_fn(|v| b[v]);
             for r in 0..M {
-                let x = rows[r][k];
                 for v in 0..V {
-                    for l in 0..LANES {
-                        sums[r][v][l] = multiply_add::<FUSED>(x, b[v][l], sums[r][v][l]);
-                    }
+                    sums[r][v] = multiply_add::<FUSED>([rows[r][k]; LANES], b[v], sums[r][v]);
                 }
             }
         }
         for (r, sums) in sums.iter().enumerate() {
-            let target = self.c[(i + r) * self.c_stride + j..][..V * LANES].as_chunks_mut::<LANES>().0;
-            target.copy_from_slice(sums);
+            let target: &mut [Vector] = self.c[(i + r) * self.c_stride + j..][..V * LANES].as_chunks_mut().0;
+            for (t, s) in target.iter_mut().zip(sums) {
+                *t = std::array::from_fn(|l| if self.accumulate { t[l] + s[l] } else { s[l] });
+            }
         }
     }
 }
@@ -184,49 +199,38 @@ pub struct Pass<'a> {
     /// The lines, `width` of them.
     pub lines: Lines<'a>,
     /// One per row.
-    pub constants: &'a mut [f64],
+    pub constants: &'a mut [Vector],
     /// One per row.
-    pub errors: &'a mut [f64],
+    pub errors: &'a mut [Vector],
 }
 
 impl Kernel for Pass<'_> {
     #[inline(always)]
     fn run<const FUSED: bool>(self) {
-        let vectors = |x: &'_ [f64]| -> usize { x[..self.width].len() / LANES };
-        let n = vectors(self.lines.upper_slope);
-        let us = &self.lines.upper_slope.as_chunks::<LANES>().0[..n];
-        let ls = &self.lines.lower_slope.as_chunks::<LANES>().0[..n];
-        let uc = &self.lines.upper_constant.as_chunks::<LANES>().0[..n];
-        let lc = &self.lines.lower_constant.as_chunks::<LANES>().0[..n];
-        let er = &self.lines.error.as_chunks::<LANES>().0[..n];
+        let n = self.width / LANES;
+        let (us, ls) = (&vectors(self.lines.upper_slope)[..n], &vectors(self.lines.lower_slope)[..n]);
+        let (uc, lc) = (&vectors(self.lines.upper_constant)[..n], &vectors(self.lines.lower_constant)[..n]);
+        let er = &vectors(self.lines.error)[..n];
         let rows = self.coefficients.chunks_exact_mut(self.width.max(1));
-        for ((row, k), e) in rows.zip(self.constants.iter_mut()).zip(self.errors.iter_mut()) {
-            let row = &mut row.as_chunks_mut::<LANES>().0[..n];
-            let (mut constant, mut wrong) = ([0.0f64; LANES], [0.0f64; LANES]);
+        for ((row, k), e) in rows.zip(self.constants).zip(self.errors) {
+            let row: &mut [Vector] = &mut row.as_chunks_mut().0[..n];
+            let (mut constant, mut wrong) = (*k, *e);
             for i in 0..n {
-                for v in 0..LANES {
-                    let x = row[i][v];
-                    let t = if x > 0.0 { us[i][v] } else { ls[i][v] };
-                    let p = if x > 0.0 { uc[i][v] } else { lc[i][v] };
-                    constant[v] = multiply_add::<FUSED>(x, p, constant[v]);
-                    wrong[v] = multiply_add::<FUSED>(x.abs(), er[i][v], wrong[v]);
-                    row[i][v] = x * t;
-                }
+                let x = row[i];
+                let (above, below) = parts(x);
+                constant = multiply_add::<FUSED>(below, lc[i], multiply_add::<FUSED>(above, uc[i], constant));
+                wrong = multiply_add::<FUSED>(absolute(x), er[i], wrong);
+                // One of the products is zero, so this rounds once.
+                row[i] = multiply_add::<FUSED>(above, us[i], multiply_add::<FUSED>(below, ls[i], [0.0; LANES]));
             }
-            *k += total(constant);
-            *e += total(wrong);
+            (*k, *e) = (constant, wrong);
         }
     }
 }
 
-#[inline(always)]
-fn total(mut lanes: [f64; LANES]) -> f64 {
-    for half in [4, 2, 1] {
-        for v in 0..half {
-            lanes[v] += lanes[v + half];
-        }
-    }
-    lanes[0]
+/// The sum of the lanes.
+pub fn total(lanes: &Vector) -> f64 {
+    lanes.iter().sum()
 }
 
 /// `out[i] = sum_j |w[i][j]| m[j]` for rows of `width`, a multiple of [`LANES`].
@@ -238,28 +242,26 @@ pub struct AbsoluteProducts<'a> {
     /// Nonnegative factors.
     pub factors: &'a [f64],
     /// One per row; added to.
-    pub out: &'a mut [f64],
+    pub out: &'a mut [Vector],
 }
 
 impl Kernel for AbsoluteProducts<'_> {
     #[inline(always)]
     fn run<const FUSED: bool>(self) {
-        let m = self.factors[..self.width].as_chunks::<LANES>().0;
+        let m = vectors(&self.factors[..self.width]);
         for (row, o) in self.weights.chunks_exact(self.width.max(1)).zip(self.out) {
-            let mut sums = [0.0; LANES];
-            for (w, m) in row.as_chunks::<LANES>().0.iter().zip(m) {
-                for v in 0..LANES {
-                    sums[v] = multiply_add::<FUSED>(w[v].abs(), m[v], sums[v]);
-                }
+            let mut sums = *o;
+            for (&w, &m) in vectors(row).iter().zip(m) {
+                sums = multiply_add::<FUSED>(absolute(w), m, sums);
             }
-            *o += total(sums);
+            *o = sums;
         }
     }
 }
 
 /// Upper ends of `n` affine functions over a box and their sums of absolute terms: `value[j] = k[j] + sum_d max(a[d][j] low_d,
 /// a[d][j] high_d)`, `size[j] = |k[j]| + sum_d |a[d][j]| max(|low_d|, |high_d|)`. Row `d` of `a` starts at `d n`, the
-/// constants are row `dims`. With `lower`, lower ends.
+/// constants are row `dims`; `n` is a multiple of [`LANES`]. With `lower`, lower ends.
 pub struct Concretise<'a> {
     /// Coefficients and constants.
     pub lines: &'a [f64],
@@ -279,22 +281,19 @@ impl Kernel for Concretise<'_> {
     #[inline(always)]
     fn run<const FUSED: bool>(self) {
         let (n, dims) = (self.value.len(), self.low.len());
-        let size = &mut self.size[..n];
-        let constants = &self.lines[dims * n..][..n];
-        for j in 0..n {
-            self.value[j] = constants[j];
-            size[j] = constants[j].abs();
-        }
-        for d in 0..dims {
-            let (low, high) = (self.low[d], self.high[d]);
-            let (p, q) = if self.lower { (low, high) } else { (high, low) };
-            let reach = low.abs().max(high.abs());
-            let row = &self.lines[d * n..][..n];
-            for j in 0..n {
-                let x = row[j];
-                self.value[j] = multiply_add::<FUSED>(x, if x > 0.0 { p } else { q }, self.value[j]);
-                size[j] = multiply_add::<FUSED>(x.abs(), reach, size[j]);
+        let rows = vectors(&self.lines[..(dims + 1) * n]);
+        let (value, size): (&mut [Vector], &mut [Vector]) = (self.value.as_chunks_mut().0, self.size.as_chunks_mut().0);
+        for (j, (value, size)) in value.iter_mut().zip(size).enumerate() {
+            let constant = rows[dims * (n / LANES) + j];
+            let (mut v, mut m) = (constant, absolute(constant));
+            for (d, (&low, &high)) in self.low.iter().zip(self.high).enumerate() {
+                let x = rows[d * (n / LANES) + j];
+                let (p, q) = if self.lower { (low, high) } else { (high, low) };
+                let (above, below) = parts(x);
+                v = multiply_add::<FUSED>(below, [q; LANES], multiply_add::<FUSED>(above, [p; LANES], v));
+                m = multiply_add::<FUSED>(absolute(x), [low.abs().max(high.abs()); LANES], m);
             }
+            (*value, *size) = (v, m);
         }
     }
 }

@@ -5,6 +5,7 @@
 pub mod case;
 pub mod certificate;
 pub mod exact;
+pub mod files;
 pub mod facts;
 pub mod integer;
 pub mod kernel;

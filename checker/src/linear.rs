@@ -1,6 +1,6 @@
 //! Linear maps as sweeps use them: transposed, by rows, and by absolute values.
 
-use crate::kernel::{self, AbsoluteProducts, Product, padded};
+use crate::kernel::{self, AbsoluteProducts, Product, Vector, padded};
 use crate::network::{Convolution, Linear};
 
 /// A linear map with shapes that fit.
@@ -111,7 +111,7 @@ impl Map {
     }
 
     /// `out += |map| m` for nonnegative `m`.
-    pub fn absolute(&self, m: &[f64], out: &mut [f64]) {
+    pub fn absolute(&self, m: &[f64], out: &mut [Vector]) {
         match self {
             Map::Matrix { weights, inputs } => {
                 let width = padded(*inputs);
@@ -121,10 +121,10 @@ impl Map {
                 let width = padded(filter_len(c));
                 for_each_place(c, |o, filter, patch| {
                     let weights = &c.weights[filter * width..];
-                    patch.each(|term, i| out[o] += weights[term].abs() * m[i]);
+                    patch.each(|term, i| out[o][0] += weights[term].abs() * m[i]);
                 });
             }
-            _ => (0..self.rows()).for_each(|o| self.each_in_row(o, |i, w| out[o] += w.abs() * m[i])),
+            _ => (0..self.rows()).for_each(|o| self.each_in_row(o, |i, w| out[o][0] += w.abs() * m[i])),
         }
     }
 
@@ -353,10 +353,10 @@ mod tests {
                 }
             }
             let m: Vec<f64> = (0..padded(inputs)).map(|i| if i < inputs { number(i).abs() } else { 0.0 }).collect();
-            let mut sizes = vec![2.0; outputs];
+            let mut sizes = vec![[2.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]; outputs];
             map.absolute(&m, &mut sizes);
-            for (o, &size) in sizes.iter().enumerate() {
-                assert_eq!(size, 2.0 + (0..inputs).map(|i| row(o)[i].abs() * m[i]).sum::<f64>());
+            for (o, size) in sizes.iter().enumerate() {
+                assert_eq!(kernel::total(size), 2.0 + (0..inputs).map(|i| row(o)[i].abs() * m[i]).sum::<f64>());
             }
         }
     }

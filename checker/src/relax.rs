@@ -1,7 +1,7 @@
 //! A node of the network as a node of the tree sees it: how large its values can be, the lines above and below them, and
 //! what every rounding of a sweep that passes it can cost. TRUST.md derives the error terms.
 
-use crate::kernel::{self, AbsoluteProducts, Lines, padded};
+use crate::kernel::{self, AbsoluteProducts, LANES, Lines, Vector, padded};
 use crate::linear::Map;
 use crate::plan::{Operand, Plan, Step, Sum};
 use crate::rounding::{Deployed, SLACK, TINY, UNIT, gamma};
@@ -88,13 +88,14 @@ pub struct Relaxed<'p> {
     ready: usize,
     /// This node's operand is ready too.
     operand_of: Option<usize>,
+    sums: Vec<Vector>,
 }
 
 impl<'p> Relaxed<'p> {
     /// Nothing prepared.
     pub fn new(plan: &'p Plan, deployed: Deployed) -> Relaxed<'p> {
         let nodes = (0..plan.nodes.len()).map(|_| Prepared { stale: true, ..Prepared::default() }).collect();
-        Relaxed { plan, deployed, nodes, ready: 0, operand_of: None }
+        Relaxed { plan, deployed, nodes, ready: 0, operand_of: None, sums: Vec::new() }
     }
 
     /// The facts about activation operands at node `id` and above have changed; all, for 0.
@@ -272,9 +273,9 @@ impl<'p> Relaxed<'p> {
     fn magnitudes(&mut self, id: usize, sum: &Sum) {
         let node = &self.plan.nodes[id];
         let count = if node.compressed { self.nodes[id].live.len() } else { node.len };
-        let mut sizes = std::mem::take(&mut self.nodes[id].operand);
-        sizes.clear();
-        sizes.resize(count, 0.0);
+        let mut sums = std::mem::take(&mut self.sums);
+        sums.clear();
+        sums.resize(count, [0.0; LANES]);
         let (mut below_most, gathers) = (0.0f64, node.compressed || self.gathers(sum));
         if gathers && !node.compressed {
             self.gather_weights(id, sum);
@@ -284,17 +285,21 @@ impl<'p> Relaxed<'p> {
             below_most = below.value.iter().fold(below_most, |m, &x| m.max(x));
             if gathers && matches!(map, Map::Matrix { .. }) {
                 let (weights, width) = (&self.nodes[id].gathered[k][..], below.width);
-                kernel::run(AbsoluteProducts { weights, width, factors: &below.value, out: &mut sizes });
+                kernel::run(AbsoluteProducts { weights, width, factors: &below.value, out: &mut sums });
             } else {
-                map.absolute(&below.value, &mut sizes);
+                map.absolute(&below.value, &mut sums);
             }
         }
         let inflate = SLACK * (1.0 + sum.relative);
-        for (r, size) in sizes.iter_mut().enumerate() {
+        let mut sizes = std::mem::take(&mut self.nodes[id].operand);
+        sizes.clear();
+        for (r, sum_of_terms) in sums.iter().enumerate() {
             let j = if node.compressed { self.nodes[id].live[r] as usize } else { r };
             let bias = sum.bias.get(j).map_or(0.0, |b| b.abs());
-            *size = self.deployed.magnitude((*size + bias) * inflate + TINY * (sum.fan_in as f64 + 1.0), sum.fan_in, below_most);
+            let size = (kernel::total(sum_of_terms) + bias) * inflate + TINY * (sum.fan_in as f64 + 1.0);
+            sizes.push(self.deployed.magnitude(size, sum.fan_in, below_most));
         }
+        self.sums = sums;
         sizes.resize(self.nodes[id].width, 0.0);
         self.nodes[id].operand = sizes;
     }

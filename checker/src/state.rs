@@ -1,6 +1,6 @@
 //! What is known in a node of the tree: every fact holds for all counterexamples of open disjuncts in the node's region.
 
-use crate::kernel::{self, Concretise};
+use crate::kernel::{self, Concretise, padded};
 use crate::plan::Plan;
 use crate::rounding::{SLACK, TINY, UNIT, gamma};
 
@@ -24,7 +24,7 @@ pub struct State {
     pub high: Vec<f64>,
     /// Lower ends of the activations' operands, all activations one after the other.
     pub below: Vec<f64>,
-    /// Upper ends.
+    /// Upper ends. Both are padded to whole vectors with unbounded elements.
     pub above: Vec<f64>,
     /// Lower lines of `n` elements in `dims` inputs: coefficient of input `d` of element `j` at `d n + j`, constants last. Empty
     /// if the plan keeps none.
@@ -89,7 +89,7 @@ pub fn upper_end(v: &[f64], constant: f64, low: &[f64], high: &[f64]) -> f64 {
 impl State {
     /// Nothing known but the box and the open disjuncts.
     pub fn root(plan: &Plan, low: Vec<f64>, high: Vec<f64>, disjuncts: usize) -> State {
-        let n = plan.elements;
+        let n = padded(plan.elements);
         let lined = if plan.lined { n * plan.inputs } else { 0 };
         let line = |constant: f64| {
             let mut line = vec![0.0; lined];

@@ -4,7 +4,7 @@
 //! reads; each replaces its value by what it reads. Rounding and the deployed network are paid for in `errors`, so at the
 //! end `g <= v . x + constants + errors` for every counterexample, with the computed `v` as exact numbers.
 
-use crate::kernel::{self, Pass, Product};
+use crate::kernel::{self, LANES, Pass, Product, Vector, total};
 use crate::linear::Map;
 use crate::plan::{Operand, Plan, Step, Sum};
 use crate::relax::{Prepared, Relaxed};
@@ -15,10 +15,10 @@ use crate::rounding::SLACK;
 pub struct Batch {
     /// Number of rows.
     pub rows: usize,
-    /// Constants.
-    pub constants: Vec<f64>,
-    /// What to allow for.
-    pub errors: Vec<f64>,
+    /// Constants, in partial sums.
+    pub constants: Vec<Vector>,
+    /// What to allow for, likewise.
+    pub errors: Vec<Vector>,
     /// Finished rows: coefficients of the inputs.
     pub forms: Vec<f64>,
     /// For each node its coefficients, row by row, if any.
@@ -32,7 +32,7 @@ impl Batch {
         self.rows = rows;
         for list in [&mut self.constants, &mut self.errors] {
             list.clear();
-            list.resize(rows, 0.0);
+            list.resize(rows, [0.0; LANES]);
         }
         self.buffers.resize_with(nodes, || None);
         for buffer in &mut self.buffers {
@@ -57,8 +57,8 @@ impl Batch {
         match &relaxed.plan.nodes[id].step {
             Step::Hinge(_, _, Operand::Joined(sum)) => {
                 let Some(r) = relaxed.nodes[id].place(relaxed.plan.nodes[id].compressed, j) else { return false };
-                self.errors[row] += relaxed.start_error(id, sum, r);
-                self.constants[row] += sign * sum.bias.get(j).copied().unwrap_or(0.0);
+                self.errors[row][0] += relaxed.start_error(id, sum, r);
+                self.constants[row][0] += sign * sum.bias.get(j).copied().unwrap_or(0.0);
                 for (k, (p, map)) in sum.parts.iter().enumerate() {
                     let width = relaxed.nodes[*p].width;
                     let target = &mut self.coefficients(*p, width)[row * width..][..width];
@@ -78,7 +78,7 @@ impl Batch {
 
     /// Adds `c` times element `j` of an uncompressed node to a row.
     pub fn add_element(&mut self, relaxed: &Relaxed, id: usize, j: usize, c: f64, row: usize) {
-        self.errors[row] += c.abs() * relaxed.deployed_error(id, j) * SLACK;
+        self.errors[row][0] += c.abs() * relaxed.deployed_error(id, j) * SLACK;
         let width = relaxed.nodes[id].width;
         self.coefficients(id, width)[row * width + j] += c;
     }
@@ -111,7 +111,7 @@ impl Batch {
             }
             self.pool.push(now);
         }
-        self.errors.iter_mut().for_each(|e| *e += underflow);
+        self.errors.iter_mut().for_each(|e| e[0] += underflow);
         self.collect(plan);
     }
 
@@ -160,8 +160,8 @@ impl Batch {
                     constant += c * pick.most;
                 }
             }
-            self.constants[r] += constant;
-            self.errors[r] += error;
+            self.constants[r][0] += constant;
+            self.errors[r][0] += error;
         }
     }
 
@@ -180,6 +180,6 @@ impl Batch {
     /// A finished row: coefficients, and the constant with everything it has to allow for, rounded up.
     pub fn form(&self, row: usize) -> (&[f64], f64) {
         let dims = self.forms.len() / self.rows.max(1);
-        (&self.forms[row * dims..][..dims], (self.constants[row] + self.errors[row] * SLACK).next_up())
+        (&self.forms[row * dims..][..dims], (total(&self.constants[row]) + total(&self.errors[row]) * SLACK).next_up())
     }
 }
