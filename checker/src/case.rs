@@ -131,7 +131,7 @@ impl Row {
     pub fn start(&self, relaxed: &Relaxed, batch: &mut Batch, row: usize, state: &State) {
         let plan = relaxed.plan;
         batch.constants[row][0] += self.constant;
-        batch.errors[row][0] += constant_error(plan, self.outputs.len() + self.inputs.len()) * self.constant.abs();
+        batch.errors[row][0] += constant_error(plan) * self.constant.abs();
         for &(o, c, wrong) in &self.outputs {
             let (id, element) = plan.outputs[o];
             // What several readers pass to the same node is added up: part of every reader's error, and of this one's.

@@ -5,8 +5,8 @@
 pub mod case;
 pub mod certificate;
 pub mod exact;
-pub mod files;
 pub mod facts;
+pub mod files;
 pub mod integer;
 pub mod kernel;
 pub mod linear;

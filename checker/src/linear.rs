@@ -74,15 +74,6 @@ impl Map {
         }
     }
 
-    /// True for a map that gives back its input.
-    pub fn is_identity(&self) -> bool {
-        match self {
-            Map::Scale(weights) => weights.iter().all(|&w| w == 1.0),
-            Map::Select(source) => source.iter().enumerate().all(|(o, &s)| o == s as usize),
-            _ => false,
-        }
-    }
-
     /// At least the number of terms of any output element.
     pub fn fan_in(&self) -> usize {
         match self {

@@ -1,5 +1,6 @@
 //! The network prepared for sweeps: shapes checked, trivial steps joined where that is exact, roundings counted.
 
+use crate::kernel::LANES;
 use crate::linear::Map;
 use crate::network::{Network, Operation};
 
@@ -16,6 +17,9 @@ pub struct Plan {
     pub inputs: usize,
     /// Element `i` of the outputs is element `.1` of node `.0`.
     pub outputs: Vec<(usize, usize)>,
+    /// At least the number of roundings that a term of a row's constant meets on its way down: partial sums are kept per
+    /// lane through all nodes.
+    pub constant_roundings: usize,
     /// True if the file computes in binary64.
     pub double: bool,
     /// Lines of all elements are kept (networks of few inputs).
@@ -41,7 +45,7 @@ pub struct Node {
 /// What a node computes.
 #[derive(Debug)]
 pub enum Step {
-    /// Never read: joined with its only reader, or another name of its operand.
+    /// Joined with its only reader.
     Joined,
     /// Input elements from this one on.
     Input(usize),
@@ -96,7 +100,6 @@ impl Plan {
     /// Prepares `network`; says what is wrong with it otherwise.
     pub fn new(network: &Network) -> Result<Plan, String> {
         let mut builder = Builder::read(network)?;
-        builder.join_biases();
         builder.join_hinges();
         builder.compress();
         builder.count();
@@ -114,14 +117,12 @@ impl Plan {
 
 struct Builder {
     nodes: Vec<Node>,
-    /// The node that stands for each node.
-    at: Vec<usize>,
     outputs: Vec<usize>,
 }
 
 impl Builder {
     fn read(network: &Network) -> Result<Builder, String> {
-        let mut builder = Builder { nodes: Vec::new(), at: Vec::new(), outputs: Vec::new() };
+        let mut builder = Builder { nodes: Vec::new(), outputs: Vec::new() };
         let mut offset = 0;
         let mut offsets = vec![None; network.nodes.len()];
         for &i in &network.inputs {
@@ -139,62 +140,14 @@ impl Builder {
             if node.inputs.iter().any(|&p| p >= id) {
                 return Err(wrong("it reads a node that is not before it"));
             }
-            let step = builder.step(network, id, offsets[id]).map_err(wrong)?;
-            let alias = match &step {
-                Step::Affine(sum) if sum.bias.is_empty() && sum.relative == 0.0 => match &sum.parts[..] {
-                    [(p, map)] if map.is_identity() && network.nodes[*p].len == node.len => Some(*p),
-                    _ => None,
-                },
-                _ => None,
-            };
-            builder.at.push(alias.unwrap_or(id));
-            let step = if alias.is_some() { Step::Joined } else { step };
+            let step = step_of(network, id, offsets[id]).map_err(wrong)?;
             builder.nodes.push(Node { len: node.len, step, terms: 0, compressed: false });
         }
         for &o in &network.outputs {
-            builder.outputs.push(*builder.at.get(o).ok_or("an output is missing")?);
+            builder.nodes.get(o).ok_or("an output is missing")?;
+            builder.outputs.push(o);
         }
         Ok(builder)
-    }
-
-    fn step(&self, network: &Network, id: usize, offset: Option<usize>) -> Result<Step, &'static str> {
-        let node = &network.nodes[id];
-        let operand = |k: usize| node.inputs.get(k).map(|&p| self.at[p]).ok_or("an operand is missing");
-        let one = || if node.inputs.len() == 1 { operand(0) } else { Err("it needs one operand") };
-        match &node.operation {
-            Operation::Input => Ok(Step::Input(offset.ok_or("it is not among the network's inputs")?)),
-            Operation::Constant(numbers) if numbers.len() == node.len && numbers.iter().all(|x| x.is_finite()) => {
-                Ok(Step::Constant(numbers.clone()))
-            }
-            Operation::Constant(_) => Err("the constant does not fit"),
-            Operation::Affine(affine) => {
-                if affine.parts.len() != node.inputs.len() || !(affine.bias.is_empty() || affine.bias.len() == node.len) {
-                    return Err("parts or bias do not fit");
-                }
-                if !affine.bias.iter().all(|b| b.is_finite()) || !(0.0..=1.0 / 1024.0).contains(&affine.relative_error) {
-                    return Err("a bias is not finite, or the weights' relative error not in [0, 1/1024]");
-                }
-                let part = |(k, l): (usize, &_)| Ok((operand(k)?, Map::new(l, node.len, network.nodes[node.inputs[k]].len)?));
-                let parts: Vec<_> = affine.parts.iter().enumerate().map(part).collect::<Result<_, &'static str>>()?;
-                let fan_in = parts.iter().map(|p| p.1.fan_in()).fold(0, usize::saturating_add);
-                Ok(Step::Affine(Sum { parts, bias: affine.bias.clone(), relative: affine.relative_error, fan_in, roundings: 0 }))
-            }
-            Operation::Hinge(slope) => {
-                let source = one()?;
-                if !(-1.0..=1.0).contains(slope) || network.nodes[node.inputs[0]].len != node.len {
-                    return Err("the hinge's slope or shape does not fit");
-                }
-                Ok(Step::Hinge(0, *slope, Operand::Node(source)))
-            }
-            Operation::Maximum(groups) => {
-                let source = one()?;
-                let len = network.nodes[node.inputs[0]].len;
-                if groups.len() != node.len || groups.iter().any(|g| g.is_empty() || g.iter().any(|&i| i as usize >= len)) {
-                    return Err("the groups of a maximum do not fit");
-                }
-                Ok(Step::Maximum(0, groups.clone(), source))
-            }
-        }
     }
 
     /// How often each node is read, as an operand or as an output.
@@ -203,29 +156,6 @@ impl Builder {
         self.nodes.iter().for_each(|n| each_operand(&n.step, |p, _| readers[p] += 1));
         self.outputs.iter().for_each(|&o| readers[o] += 1);
         readers
-    }
-
-    /// `identity(p) + bias` of an affine `p` without bias that nothing else reads is one affine function, exactly.
-    fn join_biases(&mut self) {
-        let readers = self.readers();
-        for q in 0..self.nodes.len() {
-            let Step::Affine(sum) = &self.nodes[q].step else { continue };
-            let [(p, map)] = &sum.parts[..] else { continue };
-            let p = *p;
-            let joins = matches!(&self.nodes[p].step, Step::Affine(s) if s.bias.is_empty()) && readers[p] == 1;
-            if !joins || !map.is_identity() || self.nodes[p].len != self.nodes[q].len {
-                continue;
-            }
-            let (Step::Affine(below), Step::Affine(sum)) =
-                (std::mem::replace(&mut self.nodes[p].step, Step::Joined), &mut self.nodes[q].step)
-            else {
-                unreachable!("both are affine");
-            };
-            sum.parts = below.parts;
-            // The weights come from below, the bias from here: each errs by its own share at most.
-            sum.relative = sum.relative.max(below.relative);
-            sum.fan_in = below.fan_in.saturating_add(1);
-        }
     }
 
     fn join_hinges(&mut self) {
@@ -307,7 +237,50 @@ impl Builder {
         let inputs = network.inputs.iter().map(|&i| network.nodes[i].len).sum();
         let outputs = self.outputs.iter().flat_map(|&o| (0..self.nodes[o].len).map(move |e| (o, e))).collect();
         let lined = inputs <= MOST_LINED_INPUTS;
-        Ok(Plan { nodes: self.nodes, activations, elements, inputs, outputs, double: network.double, lined })
+        let sums = |node: &Node| if matches!(node.step, Step::Maximum(..)) { node.len } else { node.len.div_ceil(LANES) };
+        let constant_roundings = 16 + self.nodes.iter().map(|node| sums(node) + 2).sum::<usize>();
+        Ok(Plan { nodes: self.nodes, activations, elements, inputs, outputs, constant_roundings, double: network.double, lined })
+    }
+}
+
+/// What node `id` computes; its operands come before it.
+fn step_of(network: &Network, id: usize, offset: Option<usize>) -> Result<Step, &'static str> {
+    let node = &network.nodes[id];
+    let operand = |k: usize| node.inputs.get(k).copied().ok_or("an operand is missing");
+    let one = || if node.inputs.len() == 1 { operand(0) } else { Err("it needs one operand") };
+    match &node.operation {
+        Operation::Input => Ok(Step::Input(offset.ok_or("it is not among the network's inputs")?)),
+        Operation::Constant(numbers) if numbers.len() == node.len && numbers.iter().all(|x| x.is_finite()) => {
+            Ok(Step::Constant(numbers.clone()))
+        }
+        Operation::Constant(_) => Err("the constant does not fit"),
+        Operation::Affine(affine) => {
+            if affine.parts.len() != node.inputs.len() || !(affine.bias.is_empty() || affine.bias.len() == node.len) {
+                return Err("parts or bias do not fit");
+            }
+            if !affine.bias.iter().all(|b| b.is_finite()) || !(0.0..=1.0 / 1024.0).contains(&affine.relative_error) {
+                return Err("a bias is not finite, or the weights' relative error not in [0, 1/1024]");
+            }
+            let part = |(k, l): (usize, &_)| Ok((operand(k)?, Map::new(l, node.len, network.nodes[node.inputs[k]].len)?));
+            let parts: Vec<_> = affine.parts.iter().enumerate().map(part).collect::<Result<_, &'static str>>()?;
+            let fan_in = parts.iter().map(|p| p.1.fan_in()).fold(0, usize::saturating_add);
+            Ok(Step::Affine(Sum { parts, bias: affine.bias.clone(), relative: affine.relative_error, fan_in, roundings: 0 }))
+        }
+        Operation::Hinge(slope) => {
+            let source = one()?;
+            if !(-1.0..=1.0).contains(slope) || network.nodes[node.inputs[0]].len != node.len {
+                return Err("the hinge's slope or shape does not fit");
+            }
+            Ok(Step::Hinge(0, *slope, Operand::Node(source)))
+        }
+        Operation::Maximum(groups) => {
+            let source = one()?;
+            let len = network.nodes[node.inputs[0]].len;
+            if groups.len() != node.len || groups.iter().any(|g| g.is_empty() || g.iter().any(|&i| i as usize >= len)) {
+                return Err("the groups of a maximum do not fit");
+            }
+            Ok(Step::Maximum(0, groups.clone(), source))
+        }
     }
 }
 

@@ -1,9 +1,9 @@
 //! A node of the network as a node of the tree sees it: how large its values can be, the lines above and below them, and
 //! what every rounding of a sweep that passes it can cost. TRUST.md derives the error terms.
 
-use crate::kernel::{self, AbsoluteProducts, LANES, Lines, Vector, padded};
+use crate::kernel::{self, AbsoluteProducts, Hinges, LANES, Lines, Vector, padded};
 use crate::linear::Map;
-use crate::plan::{Operand, Plan, Step, Sum};
+use crate::plan::{Node, Operand, Plan, Step, Sum};
 use crate::rounding::{Deployed, SLACK, TINY, UNIT, gamma};
 use crate::state::State;
 
@@ -63,16 +63,16 @@ impl Prepared {
     }
 }
 
-/// Roundings of a constant on its way into a row's constant: products and sums over the elements, one sum per node.
-pub fn constant_error(plan: &Plan, len: usize) -> f64 {
-    gamma(len + plan.nodes.len() + 16)
+/// What a constant costs on its way into a row's constant, per unit of its size.
+pub fn constant_error(plan: &Plan) -> f64 {
+    gamma(plan.constant_roundings)
 }
 
 /// What a sum costs per unit of coefficient and magnitude: its product with the weights, adding up what several readers
 /// pass to the nodes below, its constants, and weights that stand for others.
-pub fn sum_error(plan: &Plan, sum: &Sum, len: usize) -> f64 {
+pub fn sum_error(plan: &Plan, sum: &Sum) -> f64 {
     let terms = sum.parts.iter().map(|p| plan.nodes[p.0].terms).max().unwrap_or(0);
-    (gamma(terms.saturating_add(2)) + constant_error(plan, len) + 2.0 * sum.relative) * SLACK
+    (gamma(terms.saturating_add(2)) + constant_error(plan) + 2.0 * sum.relative) * SLACK
 }
 
 /// All nodes of the network, prepared up to some node.
@@ -89,13 +89,24 @@ pub struct Relaxed<'p> {
     /// This node's operand is ready too.
     operand_of: Option<usize>,
     sums: Vec<Vector>,
+    /// For each node with a sum what it costs per unit of coefficient and magnitude: its sweep, the deployed network.
+    costs: Vec<(f64, f64)>,
+    below: Vec<f64>,
+    above: Vec<f64>,
+    bias: Vec<f64>,
 }
 
 impl<'p> Relaxed<'p> {
     /// Nothing prepared.
     pub fn new(plan: &'p Plan, deployed: Deployed) -> Relaxed<'p> {
         let nodes = (0..plan.nodes.len()).map(|_| Prepared { stale: true, ..Prepared::default() }).collect();
-        Relaxed { plan, deployed, nodes, ready: 0, operand_of: None, sums: Vec::new() }
+        let cost = |node: &Node| match &node.step {
+            Step::Affine(sum) | Step::Hinge(_, _, Operand::Joined(sum)) => (sum_error(plan, sum), deployed.relative(sum.roundings) * SLACK),
+            _ => (0.0, 0.0),
+        };
+        let costs = plan.nodes.iter().map(cost).collect();
+        let (below, above, bias) = (Vec::new(), Vec::new(), Vec::new());
+        Relaxed { plan, deployed, nodes, ready: 0, operand_of: None, sums: Vec::new(), costs, below, above, bias }
     }
 
     /// The facts about activation operands at node `id` and above have changed; all, for 0.
@@ -143,24 +154,15 @@ impl<'p> Relaxed<'p> {
         self.magnitudes(id, sum);
     }
 
-    /// The most by which the deployed value of element `j` (place `r` in the arrays) of an affine node or of a joined
-    /// operand differs from the exact function of the values that its block starts from.
-    fn block_error(&self, sum: &Sum, magnitude: f64) -> f64 {
-        if sum.roundings == 0 { 0.0 } else { self.deployed.relative(sum.roundings) * magnitude * SLACK }
-    }
-
-    /// As [`Relaxed::block_error`], for any node that a row starts at or that an activation reads.
+    /// The most by which the deployed value of element `j` of a node that a row starts at or that an activation reads
+    /// differs from the exact function of the values that its affine block starts from.
     pub fn deployed_error(&self, id: usize, j: usize) -> f64 {
-        match &self.plan.nodes[id].step {
-            Step::Affine(sum) => self.block_error(sum, self.nodes[id].value[j]),
-            _ => 0.0,
-        }
+        if matches!(self.plan.nodes[id].step, Step::Affine(_)) { self.costs[id].1 * self.nodes[id].value[j] } else { 0.0 }
     }
 
     /// What to allow for when a row starts with weight 1 at place `r` of the operand joined with hinge `id`.
-    pub fn start_error(&self, id: usize, sum: &Sum, r: usize) -> f64 {
-        let magnitude = self.nodes[id].operand[r];
-        sum_error(self.plan, sum, self.plan.nodes[id].len) * magnitude + self.block_error(sum, magnitude)
+    pub fn start_error(&self, id: usize, r: usize) -> f64 {
+        (self.costs[id].0 + self.costs[id].1) * self.nodes[id].operand[r]
     }
 
     fn input(&mut self, id: usize, offset: usize, state: &State) {
@@ -174,7 +176,7 @@ impl<'p> Relaxed<'p> {
     }
 
     fn constant(&mut self, id: usize, numbers: &[f64]) {
-        let error = constant_error(self.plan, numbers.len());
+        let error = constant_error(self.plan);
         let node = &mut self.nodes[id];
         node.width = padded(numbers.len());
         node.value.clear();
@@ -187,7 +189,7 @@ impl<'p> Relaxed<'p> {
 
     fn affine(&mut self, id: usize, sum: &Sum) {
         let len = self.plan.nodes[id].len;
-        let error = sum_error(self.plan, sum, len);
+        let error = self.costs[id].0;
         let underflow = self.sum_underflow(sum, len);
         if self.gathers(sum) {
             self.gather_weights(id, sum);
@@ -291,64 +293,67 @@ impl<'p> Relaxed<'p> {
             }
         }
         let inflate = SLACK * (1.0 + sum.relative);
+        let underflow = self.deployed.underflow(sum.fan_in, below_most) + TINY * (sum.fan_in as f64 + 1.0);
         let mut sizes = std::mem::take(&mut self.nodes[id].operand);
         sizes.clear();
-        for (r, sum_of_terms) in sums.iter().enumerate() {
-            let j = if node.compressed { self.nodes[id].live[r] as usize } else { r };
-            let bias = sum.bias.get(j).map_or(0.0, |b| b.abs());
-            let size = (kernel::total(sum_of_terms) + bias) * inflate + TINY * (sum.fan_in as f64 + 1.0);
-            sizes.push(self.deployed.magnitude(size, sum.fan_in, below_most));
+        sizes.extend(sums.iter().map(kernel::total));
+        let prepared = &self.nodes[id];
+        for (r, size) in sizes.iter_mut().enumerate() {
+            let bias = if sum.bias.is_empty() { 0.0 } else { sum.bias[if node.compressed { prepared.live[r] as usize } else { r }].abs() };
+            *size = self.deployed.magnitude((*size + bias) * inflate + underflow);
         }
         self.sums = sums;
         sizes.resize(self.nodes[id].width, 0.0);
         self.nodes[id].operand = sizes;
     }
 
-    /// The lines of a hinge: any slopes in `[-1, 1]` are valid with the offset chosen here, so their rounding is free.
+    /// The lines of a hinge: any slopes are valid with the offset chosen here, so their rounding is free.
     ///
     /// `f(a) = max(a, s a)` is convex: above it lies the line of slope `t` through the greater of `f(a) - t a` at both ends;
-    /// below it any `t a` with `s <= t <= 1`.
+    /// below it any `t a` with `s <= t <= 1`. A provably zero element has no line, no error and no value.
     fn hinge(&mut self, id: usize, activation: usize, slope: f64, operand: &Operand, state: &State) {
         let (plan, node) = (self.plan, &self.plan.nodes[id]);
         let start = plan.activations[activation].start;
-        let (none, joined) = (Vec::new(), if let Operand::Joined(sum) = operand { Some(sum) } else { None });
-        let bias = joined.map_or(&none, |sum| &sum.bias);
-        let own_terms = if let Operand::Node(p) = operand { gamma(plan.nodes[*p].terms.saturating_add(2)) } else { 0.0 };
-        let (constants, product) = (constant_error(plan, node.len), joined.map_or(0.0, |sum| sum_error(plan, sum, node.len)));
+        let (joined, own_terms) = match operand {
+            Operand::Joined(sum) => (Some(sum), 0.0),
+            Operand::Node(p) => (None, gamma(plan.nodes[*p].terms.saturating_add(2))),
+        };
+        let cost = if let Operand::Node(p) = operand { self.costs[*p].1 } else { self.costs[id].0 + self.costs[id].1 };
         let products_underflow = joined.map_or(0.0, |sum| self.sum_underflow(sum, node.len));
         let count = if node.compressed { self.nodes[id].live.len() } else { node.len };
         let mut made = std::mem::take(&mut self.nodes[id]);
         made.clear_lines(count);
-        let exact_slope = slope == 0.0 || slope.abs() == 1.0;
-        let mut sizes = 0.0;
-        for r in 0..count {
-            let j = if node.compressed { made.live[r] as usize } else { r };
-            let (l, u) = (state.below[start + j], state.above[start + j]);
-            if u <= 0.0 && slope == 0.0 {
-                continue;
+        let width = made.width;
+        let bias = joined.map_or(&[][..], |sum| &sum.bias);
+        let scratch = [&mut self.below, &mut self.above, &mut self.bias];
+        for (own, all) in scratch.into_iter().zip([&state.below[start..], &state.above[start..], bias]) {
+            own.clear();
+            match node.compressed && !all.is_empty() {
+                true => own.extend(made.live.iter().map(|&j| all[j as usize])),
+                false => own.extend_from_slice(&all[..count.min(all.len())]),
             }
-            let (upper, offset, lower) = hinge_lines(l, u, slope);
-            let b = bias.get(j).copied().unwrap_or(0.0);
-            let size = l.abs().max(u.abs());
-            let reach = if l >= 0.0 { u } else { u.max((slope * l).abs()) };
-            let (magnitude, deployed) = match (joined, operand) {
-                (Some(sum), _) => (made.operand[r], self.block_error(sum, made.operand[r])),
-                (None, Operand::Node(p)) => (0.0, self.deployed_error(*p, j)),
-                (None, Operand::Joined(_)) => unreachable!("joined operands are sums"),
-            };
-            let scaled = if exact_slope || l >= 0.0 { 0.0 } else { self.deployed.product(reach) };
-            made.upper_slope[r] = upper;
-            made.lower_slope[r] = lower;
-            made.upper_constant[r] = upper * b + offset;
-            made.lower_constant[r] = lower * b;
-            // The products with slopes and the offset's own rounding: 6 u; a joined operand's rounding counts as its block's.
-            made.error[r] =
-                ((6.0 * UNIT + own_terms) * size + constants * (b.abs() + offset) + product * magnitude + deployed + scaled) * SLACK + TINY;
-            made.value[r] = ((reach + scaled) * SLACK).max(TINY);
-            sizes += size;
+            own.resize(width, 0.0);
         }
+        let magnitude = if let Operand::Node(p) = operand { &self.nodes[*p].value } else { &made.operand };
+        // Products with 0, 1 and -1 are exact.
+        let product = if slope == 0.0 || slope.abs() == 1.0 { (0.0, 0.0) } else { self.deployed.product() };
+        let mut sizes = [0.0; LANES];
+        kernel::run(Hinges {
+            low: &self.below,
+            high: &self.above,
+            bias: &self.bias,
+            magnitude,
+            slope,
+            // The products with slopes and the offset's own rounding: 6 u.
+            costs: [6.0 * UNIT + own_terms, constant_error(plan), cost, product.0, product.1],
+            tiny: TINY,
+            slack: SLACK,
+            lines: [&mut made.upper_slope, &mut made.lower_slope, &mut made.upper_constant, &mut made.lower_constant, &mut made.error],
+            value: &mut made.value,
+            sizes: &mut sizes,
+        });
         made.finish_values(count);
-        made.underflow = products_underflow + TINY * (2.0 * count as f64 + sizes) * SLACK;
+        made.underflow = products_underflow + TINY * (2.0 * count as f64 + kernel::total(&sizes)) * SLACK;
         self.nodes[id] = made;
     }
 
@@ -356,7 +361,7 @@ impl<'p> Relaxed<'p> {
         let start = self.plan.activations[activation].start;
         let Step::Maximum(_, _, source) = &self.plan.nodes[id].step else { return };
         let (below, above) = (&state.below[start..], &state.above[start..]);
-        let errors = (gamma(self.plan.nodes[*source].terms.saturating_add(2)) + constant_error(self.plan, groups.len())) * SLACK;
+        let errors = (gamma(self.plan.nodes[*source].terms.saturating_add(2)) + constant_error(self.plan)) * SLACK;
         let mut made = std::mem::take(&mut self.nodes[id]);
         made.width = padded(groups.len());
         made.clear_lines(groups.len());
@@ -389,22 +394,6 @@ pub fn pick(group: &[u32], below: &[f64], above: &[f64]) -> Pick {
     let dominates = group.iter().all(|&i| i == element || above[i as usize] <= least);
     let most = group.iter().map(|&i| above[i as usize]).fold(f64::NEG_INFINITY, f64::max);
     Pick { element, dominates, most }
-}
-
-/// Upper slope, upper offset, lower slope of `max(a, s a)` on `[l, u]`; see [`Relaxed::hinge`].
-fn hinge_lines(l: f64, u: f64, s: f64) -> (f64, f64, f64) {
-    if l >= 0.0 || s == 1.0 {
-        return (1.0, 0.0, 1.0);
-    }
-    if u <= 0.0 {
-        return (s, 0.0, s);
-    }
-    let chord = (u - s * l) / (u - l);
-    // Infinite ends: the offset becomes infinite or NaN, which proves nothing.
-    let t = if chord.is_finite() { chord.clamp(s, 1.0) } else { s };
-    let (right, left) = (u - t * u, s * l - t * l);
-    let offset = if right.is_nan() || left.is_nan() { f64::INFINITY } else { right.max(left).max(0.0) };
-    (t, offset, if u > -l { 1.0 } else { s })
 }
 
 impl Prepared {

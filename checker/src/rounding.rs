@@ -43,11 +43,15 @@ impl Deployed {
         }
     }
 
-    /// The sum of absolute terms `size` of a value, `terms` of which are added, from values of at most `below`: with what
-    /// underflow may add at the scale at which [`Deployed::error`] pays for it. Infinite where partial sums may overflow.
-    pub fn magnitude(self, size: f64, terms: usize, below: f64) -> f64 {
-        let sum = size + self.tiny * (terms as f64 + 1.0) * (1.0 + below);
-        if sum < self.largest { sum } else { f64::INFINITY }
+    /// What underflow may add to a sum of absolute terms (`terms` of values of at most `below`), at the scale at which
+    /// [`Deployed::relative`] pays for it.
+    pub fn underflow(self, terms: usize, below: f64) -> f64 {
+        self.tiny * (terms as f64 + 1.0) * (1.0 + below)
+    }
+
+    /// A sum of absolute terms, infinite where partial sums may overflow.
+    pub fn magnitude(self, size: f64) -> f64 {
+        if size < self.largest { size } else { f64::INFINITY }
     }
 
     /// How far an affine block of `terms` roundings may be from the exact value, per unit of its magnitude.
@@ -55,14 +59,14 @@ impl Deployed {
         if terms == 0 || self.unit == 0.0 { 0.0 } else { gamma_of(terms.saturating_add(8), self.unit) }
     }
 
-    /// How far the product of a number of at most `size` with a constant may be from exact.
-    pub fn product(self, size: f64) -> f64 {
-        2.0 * self.unit * (size + self.tiny)
+    /// How far the product of a number with a constant may be from exact: per unit of the product's size, and beyond that.
+    pub fn product(self) -> (f64, f64) {
+        (2.0 * self.unit, 2.0 * self.unit * self.tiny)
     }
 
     /// How far a number of at most `size` may move when it is rounded to the type.
     pub fn conversion(self, size: f64) -> f64 {
-        self.product(size)
+        2.0 * self.unit * (size + self.tiny)
     }
 }
 
@@ -90,13 +94,13 @@ mod tests {
     #[test]
     fn the_real_network_has_no_error_and_the_deployed_one_has() {
         let real = Deployed::new(Semantics::Real, false);
-        assert_eq!((real.relative(5), real.magnitude(3.0, 5, 9.0), real.product(2.0)), (0.0, 3.0, 0.0));
+        assert_eq!((real.relative(5), real.underflow(5, 9.0), real.magnitude(3.0), real.conversion(2.0)), (0.0, 0.0, 3.0, 0.0));
         let single = Deployed::new(Semantics::Both, false);
         assert!(single.relative(5) >= 13.0 * 2f64.powi(-24) && single.relative(0) == 0.0);
-        assert_eq!(single.magnitude(1e38, 5, 0.0), f64::INFINITY);
-        assert_eq!(single.magnitude(f64::NAN, 5, 0.0), f64::INFINITY);
+        assert_eq!(single.magnitude(1e38), f64::INFINITY);
+        assert_eq!(single.magnitude(f64::NAN), f64::INFINITY);
         // Two flushed products per term are paid for.
-        let paid = single.relative(1) * single.magnitude(0.0, 1, 0.0);
+        let paid = single.relative(1) * single.underflow(1, 0.0);
         assert!(paid > 4.0 * f32::MIN_POSITIVE as f64);
     }
 }

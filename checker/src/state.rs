@@ -1,6 +1,6 @@
 //! What is known in a node of the tree: every fact holds for all counterexamples of open disjuncts in the node's region.
 
-use crate::kernel::{self, Concretise, padded};
+use crate::kernel::{self, Concretise, LANES, padded};
 use crate::plan::Plan;
 use crate::rounding::{SLACK, TINY, UNIT, gamma};
 
@@ -113,30 +113,24 @@ impl State {
     }
 
     /// Takes every line over the box and meets the intervals with what it says.
-    pub fn concretise(&mut self, value: &mut Vec<f64>, size: &mut Vec<f64>) {
-        let n = self.below.len();
-        if self.lower.is_empty() || n == 0 {
+    pub fn concretise(&mut self) {
+        if self.lower.is_empty() {
             return;
         }
-        value.resize(n, 0.0);
-        size.resize(n, 0.0);
-        // A term meets at most `dims + 1` roundings, and this very sum two more.
-        let (relative, absolute) = (SLACK * gamma(self.low.len() + 6) + 2.0 * UNIT, TINY * (2 * self.low.len() + 4) as f64);
-        for lower in [false, true] {
-            let lines = if lower { &self.lower } else { &self.upper };
-            kernel::run(Concretise { lines, low: &self.low, high: &self.high, lower, value, size });
-            let ends = if lower { &mut self.below } else { &mut self.above };
-            for ((end, &v), &m) in ends.iter_mut().zip(value.iter()).zip(size.iter()) {
-                let reach = relative * m + absolute;
-                // NaN improves nothing.
-                if lower && v - reach > *end {
-                    *end = v - reach;
-                } else if !lower && v + reach < *end {
-                    *end = v + reach;
-                }
-            }
-        }
-        self.notice_empty();
+        let (dims, mut least) = (self.low.len(), [0.0; LANES]);
+        // A term meets at most `2 dims + 1` roundings, and its end three more.
+        kernel::run(Concretise {
+            lower: &self.lower,
+            upper: &self.upper,
+            low: &self.low,
+            high: &self.high,
+            relative: SLACK * gamma(2 * dims + 6) + 2.0 * UNIT,
+            absolute: TINY * (4 * dims + 4) as f64,
+            below: &mut self.below,
+            above: &mut self.above,
+            least: &mut least,
+        });
+        self.void |= least.iter().any(|&width| width < 0.0);
     }
 
     /// An interval without a number in it proves the region empty.

@@ -36,8 +36,6 @@ pub struct Stepper<'p> {
     /// Rows under way.
     pub batch: Batch,
     facts: Facts,
-    value: Vec<f64>,
-    size: Vec<f64>,
     elements: Vec<u32>,
     weights: Vec<(Reference, f64)>,
     rows: Vec<usize>,
@@ -53,23 +51,14 @@ enum Reference {
 impl<'p> Stepper<'p> {
     /// Fresh memory.
     pub fn new(relaxed: Relaxed<'p>) -> Stepper<'p> {
-        Stepper {
-            relaxed,
-            batch: Batch::default(),
-            facts: Facts::default(),
-            value: Vec::new(),
-            size: Vec::new(),
-            elements: Vec::new(),
-            weights: Vec::new(),
-            rows: Vec::new(),
-        }
+        Stepper { relaxed, batch: Batch::default(), facts: Facts::default(), elements: Vec::new(), weights: Vec::new(), rows: Vec::new() }
     }
 
     /// Takes the steps of one node.
     pub fn node(&mut self, cursor: &mut Cursor, case: &Prepared, partial: bool, state: &mut State) -> Result<End, Fault> {
         self.relaxed.forget_from(0);
         if !state.void {
-            state.concretise(&mut self.value, &mut self.size);
+            state.concretise();
         }
         loop {
             let code = cursor.byte()?;
@@ -371,9 +360,9 @@ pub fn bound_by_magnitude(relaxed: &Relaxed, activation: usize, state: &mut Stat
     let (prepared, node) = (&relaxed.nodes[place.node], &plan.nodes[place.node]);
     for j in 0..place.len {
         let size = match &node.step {
-            Step::Hinge(_, _, Operand::Joined(sum)) => {
+            Step::Hinge(_, _, Operand::Joined(_)) => {
                 let Some(r) = prepared.place(node.compressed, j) else { continue };
-                prepared.operand[r] + relaxed.start_error(place.node, sum, r)
+                prepared.operand[r] + relaxed.start_error(place.node, r)
             }
             Step::Hinge(_, _, Operand::Node(p)) | Step::Maximum(_, _, p) => relaxed.nodes[*p].value[j] + relaxed.deployed_error(*p, j),
             _ => continue,

@@ -57,7 +57,7 @@ impl Batch {
         match &relaxed.plan.nodes[id].step {
             Step::Hinge(_, _, Operand::Joined(sum)) => {
                 let Some(r) = relaxed.nodes[id].place(relaxed.plan.nodes[id].compressed, j) else { return false };
-                self.errors[row][0] += relaxed.start_error(id, sum, r);
+                self.errors[row][0] += relaxed.start_error(id, r);
                 self.constants[row][0] += sign * sum.bias.get(j).copied().unwrap_or(0.0);
                 for (k, (p, map)) in sum.parts.iter().enumerate() {
                     let width = relaxed.nodes[*p].width;

@@ -144,7 +144,8 @@ impl Prover<'_> {
     fn split(&mut self, state: State, mut bytes: Vec<u8>) -> Option<Vec<u8>> {
         let (mut first, mut second) = (state.clone(), state.clone());
         let unstable = |&(j, (l, u)): &(usize, (&f64, &f64))| *l < 0.0 && *u > 0.0 && !state.fixed[j];
-        let open: Vec<usize> = state.below.iter().zip(&state.above).take(self.plan.elements).enumerate().filter(unstable).map(|x| x.0).collect();
+        let open: Vec<usize> =
+            state.below.iter().zip(&state.above).take(self.plan.elements).enumerate().filter(unstable).map(|x| x.0).collect();
         let hinge = |j: usize| {
             let a = self.plan.activations.iter().position(|a| (a.start..a.start + a.len).contains(&j)).expect("an element");
             let is_hinge = matches!(self.plan.nodes[self.plan.activations[a].node].step, checker::plan::Step::Hinge(..));
