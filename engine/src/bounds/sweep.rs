@@ -108,7 +108,7 @@ impl<F: Working> Relaxation<'_, F> {
     }
 
     /// What a row pays per unit of coefficient where it starts: as for any reader, also while the node's terms are not made.
-    fn start_error(&self, id: NodeId, i: usize) -> f64 {
+    pub(super) fn start_error(&self, id: NodeId, i: usize) -> f64 {
         if id < self.deployed.len() {
             return self.reading_error(id, i);
         }

@@ -42,6 +42,9 @@ impl<F: Kernel> Packed<F> {
     pub fn multiply_blocked(&self, x: &[F], y: &mut [F], rows: usize, accumulate: bool) {
         assert!(self.columns.is_multiple_of(LANES), "columns must be whole vectors");
         assert!(x.len() >= rows * self.depth && y.len() >= rows * self.columns, "operands too short");
+        if rows == 0 {
+            return;
+        }
         for first in (0..self.columns).step_by(PANEL) {
             let width = (self.columns - first).min(PANEL);
             let panel = &self.panels[self.depth * first..][..self.depth * width];

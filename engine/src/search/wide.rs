@@ -7,10 +7,11 @@ use super::attack::{Attack, Effort};
 use super::boxes::{Boxes, Part, rows_of};
 use super::cases::{CaseOutcome, Solver};
 use super::forms::{Judgement, bound_rows};
-use super::neurons::Neurons;
+use super::neurons::{CHAIN_ROUNDS, GRAPH_ROUNDS, Neurons};
 use super::tree::{self, End};
 use super::{Reason, Statistics, problem};
 use crate::bounds::chain::{Chain, Objectives};
+use crate::bounds::neurons::{GraphRows, Layers, Relaxed};
 use crate::bounds::{Network, Plan, Relaxation};
 use crate::graph::Element;
 use crate::ops::{Ranges, Working};
@@ -48,10 +49,11 @@ pub fn decide(
         single: problem::objectives(case, solver.network),
         double: problem::objectives(case, solver.network),
     };
-    if let Some(outcome) = chain.and_then(|chain| root.decide_neurons(chain, statistics)) {
-        return outcome;
+    let chain = chain.and_then(|chain| root.chain_rows(chain));
+    match chain.and_then(|rows| root.decide_neurons(Box::new(rows), &CHAIN_ROUNDS, statistics)) {
+        Some(outcome) => outcome,
+        None => root.decide(statistics),
     }
-    root.decide(statistics)
 }
 
 struct Root<'a> {
@@ -66,10 +68,27 @@ struct Root<'a> {
 }
 
 impl Root<'_> {
-    /// By trees of neuron splits, with attacks in between; none where the chain or the query is not of their kind.
-    fn decide_neurons(&self, chain: &Chain<f32>, statistics: &mut Statistics) -> Option<CaseOutcome> {
+    /// The chain over the box, if it has hidden layers of ReLUs.
+    fn chain_rows<'c>(&self, chain: &'c Chain<f32>) -> Option<Layers<'c, f32>> {
+        if chain.hidden().is_empty() { None } else { Layers::new(chain, &self.region, self.network.deployed) }
+    }
+
+    /// The graph over the box with optimised slopes, if it is one of affine operators and ReLUs.
+    fn graph_rows(&self) -> Option<GraphRows<'_, f32>> {
+        let stop = || self.solver.stopped();
+        let plan = Plan { steps: STEPS, threads: self.solver.config.threads, most_work: self.budget(), ..Plan::crown(&stop) };
+        GraphRows::new(Relaxation::planned(self.network, &self.region, plan))
+    }
+
+    /// By trees of neuron splits, with attacks in between; none where the query is not of their kind.
+    fn decide_neurons(
+        &self,
+        layers: Box<dyn Relaxed<f32> + Sync + '_>,
+        rounds: &[(u64, u64)],
+        statistics: &mut Statistics,
+    ) -> Option<CaseOutcome> {
         let (solver, semantics) = (self.solver, self.semantics);
-        let neurons = Neurons { solver, chain, objectives: &self.single, region: &self.region, semantics };
+        let mut neurons = Neurons { solver, layers, rounds, objectives: &self.single };
         let (mut found, mut evaluations) = (None, 0);
         let left = neurons.exclude(statistics, &mut |round, left| {
             let mut effort = Statistics::default();
@@ -100,7 +119,15 @@ impl Root<'_> {
         let mut left = Judgement { open: all, worst: f64::INFINITY, margin: f64::INFINITY, ..Judgement::default() };
         let single = self.solver.network.element == Element::F32;
         let mut crown_work = 0.0f64;
+        let varying = (0..self.region.len()).filter(|&d| self.region.low[d] < self.region.high[d]).count();
         for (double, steps) in [(false, 0), (true, 0), (false, STEPS)] {
+            if crown_work > 0.0 && steps == 0 && !left.open.is_empty() && varying > MOST_SPLIT_INPUTS && !self.solver.stopped() {
+                // Neurons are the better split, and their trees optimise slopes themselves.
+                let rows = self.graph_rows();
+                if let Some(outcome) = rows.and_then(|rows| self.decide_neurons(Box::new(rows), &GRAPH_ROUNDS, statistics)) {
+                    return outcome;
+                }
+            }
             // What `f64` can gain is a matter of rounding; optimising the rows of nodes takes its time.
             let skip = match (double, steps) {
                 (false, 0) => !single,
@@ -128,7 +155,6 @@ impl Root<'_> {
         if self.solver.stopped() {
             return CaseOutcome::Open(self.solver.why_stopped(), Some(left.worst));
         }
-        let varying = (0..self.region.len()).filter(|&d| self.region.low[d] < self.region.high[d]).count();
         if varying > MOST_SPLIT_INPUTS {
             let reason =
                 format!("branch and bound for a network of this kind with more than {MOST_SPLIT_INPUTS} inputs that vary ({varying})");

@@ -40,6 +40,8 @@ impl Dice {
 pub enum Kind {
     /// Affine operators only: nothing but rounding stands between the bound and the value.
     Affine,
+    /// Affine operators and ReLUs.
+    Hinges,
     /// Everything that maps rationals to rationals.
     Rational,
     /// Also smooth functions.
@@ -66,7 +68,7 @@ pub fn random_graph(dice: &mut Dice, kind: Kind) -> Graph {
     let last = maker.dims.len() - 1;
     let other = maker.dice.below(last + 1);
     // An output may be an inner node that others read, or the input itself.
-    maker.graph.outputs = if maker.dice.one_in(3) && other != last { vec![last, other] } else { vec![last] };
+    maker.graph.outputs = if kind != Kind::Hinges && maker.dice.one_in(3) && other != last { vec![last, other] } else { vec![last] };
     maker.graph
 }
 
@@ -107,6 +109,7 @@ impl Maker<'_> {
         let image = self.dims[p][1] > 2;
         let choices = match kind {
             Kind::Affine => 6,
+            Kind::Hinges => 8,
             Kind::Rational => 12,
             Kind::Smooth => 14,
         };

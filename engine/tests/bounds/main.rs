@@ -4,6 +4,7 @@
 mod deployed;
 mod graphs;
 mod points;
+mod splits;
 
 use dashu::rational::RBig;
 use deployed::Style;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use engine::bounds::Deployed;
 use engine::bounds::chain::{Chain, Objectives};
-use engine::bounds::neurons::{Batch, Effort, Forest, Goal, Layers, Leaf, Node, Settings, Split, Step};
+use engine::bounds::neurons::{Batch, Effort, Forest, Goal, Layers, Leaf, Node, Relaxed, Settings, Split, Step};
 use engine::graph::Element;
 use engine::kernels::Kernel;
 use engine::numerics::Random;
@@ -75,7 +75,7 @@ impl Scene {
         let settings = Settings { root_steps: 1 + below(4, random) as u32, ..Settings::rows() };
         let effort = Effort { nodes: pick(&[1, 1, 7, 40], random), settings, threads: 1, memory: 1 << 30 };
         layers.tighten(effort, &|| false);
-        assert!(!layers.empty, "{}: no point of the box is left", self.note);
+        assert!(!layers.is_empty(), "{}: no point of the box is left", self.note);
         for sample in &self.samples {
             let ends = layers.bounds.iter().flat_map(|b| b.low.iter().zip(&b.high));
             for (a, (&low, &high)) in sample.pre.iter().zip(ends) {
@@ -85,11 +85,11 @@ impl Scene {
             }
         }
         for r in 0..objectives.rows.len() {
-            let start = Arc::new(layers.objective_start(&objectives.rows[r]));
+            let start = Arc::new(layers.start(&objectives.rows[r]));
             self.check_regions(layers, &start, r, &mut tally, random);
             let leaves = vec![Leaf::root()];
             let goal = Goal { start, leaves, budget: pick(&[1, 9, 200], random), strict: objectives.rows[r].strict, unless: None };
-            let ending = Forest::new(&layers.program, Settings::objectives()).grow(vec![goal], &|| false).remove(0);
+            let ending = Forest::new(layers.program(), Settings::objectives()).grow(vec![goal], &|| false).remove(0);
             let worst = self.samples.iter().map(|s| self.value(r, s)).fold(None, |m: Option<Dyadic>, v| match m {
                 Some(m) if m >= v => Some(m),
                 _ => Some(v),
@@ -116,10 +116,10 @@ impl Scene {
         tally: &mut Tally,
         random: &mut Random,
     ) {
-        let mut batch = Batch::new(&layers.program, start.node, 8);
+        let mut batch = Batch::new(layers.program(), start.node, 8);
         for i in 0..8 {
             let mut splits: Vec<Split<F>> = Vec::new();
-            for (node, kind) in layers.program.nodes.iter().enumerate() {
+            for (node, kind) in layers.program().nodes.iter().enumerate() {
                 let Node::Hinge(hinge) = kind else { continue };
                 for neuron in (0..hinge.up.len()).filter(|&n| hinge.unstable(n)) {
                     if once_in(3, random) {

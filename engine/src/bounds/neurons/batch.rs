@@ -66,7 +66,7 @@ struct Slopes<F> {
 /// A set of rows of one program that share their matrix products.
 #[derive(Debug)]
 pub struct Batch<'p, F> {
-    program: &'p Program<F>,
+    program: &'p Program<'p, F>,
     last: usize,
     capacity: usize,
     /// Per node: coefficients on the way down, values on the way up.
@@ -81,7 +81,7 @@ pub struct Batch<'p, F> {
 
 impl<'p, F: Kernel> Batch<'p, F> {
     /// Room for `capacity` rows that start at node `last`.
-    pub fn new(program: &'p Program<F>, last: usize, capacity: usize) -> Batch<'p, F> {
+    pub fn new(program: &'p Program<'p, F>, last: usize, capacity: usize) -> Batch<'p, F> {
         let nodes = &program.nodes[..=last];
         let slopes = nodes.iter().map(|node| match node {
             Node::Hinge(hinge) => {
@@ -184,7 +184,8 @@ impl<'p, F: Kernel> Batch<'p, F> {
                     weigh(c, &affine.bias, &affine.error, affine.bias.len(), count, constants, errors);
                     errors.iter_mut().for_each(|e| *e += affine.underflow);
                     for (k, &p) in affine.operands.iter().enumerate() {
-                        affine.map.back(k, c, &mut below[p], count, self.reached[p]);
+                        let target = &mut below[p][..count * self.program.nodes[p].width()];
+                        affine.map.back(k, &c[..count * affine.bias.len()], target, count, self.reached[p]);
                         self.reached[p] = true;
                     }
                 }
@@ -210,6 +211,12 @@ impl<'p, F: Kernel> Batch<'p, F> {
             }
         }
         let add = self.reached[p];
+        if !hinge.error.is_empty() {
+            // Slopes lie in [0, 1], so the coefficients are at least as large as the multipliers.
+            for (r, error) in self.errors[..count].iter_mut().enumerate() {
+                *error += absolute_dot(&c[r * width..(r + 1) * width], &hinge.error);
+            }
+        }
         relax_free(c, lambda, &self.slopes[id].slope, &hinge.up, &hinge.offset, width, count, add, &mut self.constants[..count]);
         for (r, row) in self.rows.iter().enumerate() {
             for (split, moments) in row.splits.iter().zip(&row.moments).filter(|s| s.0.node as usize == id) {
@@ -217,6 +224,8 @@ impl<'p, F: Kernel> Batch<'p, F> {
                 let own = if split.active { moments[2] + split.beta } else { -split.beta };
                 let target = &mut lambda[r * width + split.neuron as usize];
                 *target = if add { *target + own } else { own };
+                let paid = hinge.error.get(split.neuron as usize).map_or(0.0, |e| e.to_f64());
+                self.errors[r] += own.abs().to_f64() * paid;
             }
         }
         self.reached[p] = true;
@@ -300,7 +309,8 @@ impl<'p, F: Kernel> Batch<'p, F> {
                     let (below, above) = self.buffers.split_at_mut(id);
                     let width = affine.bias.len();
                     for (k, &p) in affine.operands.iter().enumerate() {
-                        affine.map.forth(k, &below[p], &mut above[0], count, k > 0);
+                        let source = &below[p][..count * self.program.nodes[p].width()];
+                        affine.map.forth(k, source, &mut above[0][..count * width], count, k > 0);
                     }
                     for row in above[0][..count * width].chunks_exact_mut(width.max(1)) {
                         row.iter_mut().zip(&affine.bias).for_each(|(z, &b)| *z += b);

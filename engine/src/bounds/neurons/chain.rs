@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::dense::Dense;
 use super::forest::{Ending, Forest, Goal, Leaf, Settings};
-use super::program::{Affine, CONSTANT_ROUNDINGS, Hinge, Input, Node, Program, Start};
+use super::program::{Affine, CONSTANT_ROUNDINGS, Hinge, Input, Node, Program, Relaxed, Start};
 use crate::bounds::Deployed;
 use crate::bounds::chain::{Chain, Objective};
 use crate::bounds::crown::in_parallel;
@@ -41,9 +41,9 @@ pub struct Layers<'c, F> {
     /// At least the size of each live neuron's value as the layer above reads it.
     reach: Vec<Vec<f64>>,
     /// The layers done so far: the input, then an affine node and its hinge per layer.
-    pub program: Program<F>,
+    program: Program<'c, F>,
     /// True if some range turned out empty: nothing of the box is left.
-    pub empty: bool,
+    empty: bool,
 }
 
 /// Neurons whose rows are bounded together.
@@ -111,37 +111,10 @@ impl<'c, F: Kernel> Layers<'c, F> {
         self.reach.clear();
     }
 
-    /// Tightens the bounds of all neurons from the bottom up; each layer's rows read the layers below as they are by then.
-    pub fn tighten(&mut self, effort: Effort, stop: &(dyn Fn() -> bool + Sync)) {
-        self.begin();
-        for k in 0..self.bounds.len() {
-            self.meet_intervals(k);
-            if k > 0 && !self.empty && !stop() {
-                self.meet_rows(k, effort, stop);
-            }
-            self.push_layer(k);
-        }
-    }
-
     /// The layer and neuron that element `element` of hinge node `node` is, if it is one.
     pub fn neuron(&self, node: usize, element: usize) -> Option<(usize, usize)> {
         let k = node.checked_sub(2)? / 2;
         Some((k, *self.live.get(k)?.get(element)?))
-    }
-
-    /// A point of the program's inputs as a point of the box.
-    pub fn point(&self, inputs: &[F]) -> Vec<f64> {
-        let mut point = self.middle.clone();
-        for (&d, x) in self.varying.iter().zip(inputs) {
-            point[d] = (self.middle[d] + x.to_f64()).clamp(self.middle[d] - self.radius[d], self.middle[d] + self.radius[d]);
-        }
-        point
-    }
-
-    /// Unstable neurons of each layer.
-    pub fn unstable(&self) -> Vec<usize> {
-        let hidden = self.chain.hidden().iter().zip(&self.bounds);
-        hidden.map(|(l, b)| (0..l.neurons).filter(|&j| l.slope[j] == F::ZERO && b.low[j] < 0.0 && b.high[j] > 0.0).count()).collect()
     }
 
     /// Sum over the live values below layer `k` of `|w|` times their size; for the first layer of `|w|` times the input's size.
@@ -251,32 +224,6 @@ impl<'c, F: Kernel> Layers<'c, F> {
         Start { node: 2 * k, coefficients, constant: sign.to_f64() * layer.bias[j], error: self.own_error(k, j) }
     }
 
-    /// The row of an objective without coefficients of inputs, after [`Layers::tighten`].
-    pub fn objective_start(&self, objective: &Objective<F>) -> Start<F> {
-        let k = self.bounds.len();
-        let layer = self.chain.output();
-        let (mut constant, mut error) = (objective.constant, 0.0);
-        let mut sums = vec![0.0f64; self.live[k - 1].len()];
-        let relative = 1.01 * F::UNIT + f64::EPSILON * (layer.neurons + 6) as f64;
-        for (m, c) in objective.outputs.iter().enumerate() {
-            let c = c.to_f64();
-            let size = self.magnitude(k, m) + layer.bias_magnitude[m] + self.own_error(k, m);
-            // The coefficient itself was rounded.
-            error += objective.output_error * size;
-            if c != 0.0 {
-                let row = &layer.weights[m * layer.below..(m + 1) * layer.below];
-                self.live[k - 1].iter().zip(&mut sums).for_each(|(&i, s)| *s += c * row[i].to_f64());
-                constant += c * layer.bias[m];
-                error += c.abs() * (self.own_error(k, m) + relative * size);
-            }
-        }
-        error += f64::EPSILON * (layer.neurons + 4) as f64 * objective.constant.abs() + f64::MIN_POSITIVE;
-        error += F::TINY * self.reach[k - 1].iter().sum::<f64>();
-        let mut coefficients: Vec<F> = sums.iter().map(|&s| F::from_f64(s)).collect();
-        coefficients.resize(padded(coefficients.len()), F::ZERO);
-        Start { node: 2 * k, coefficients, constant, error: error * SLACK }
-    }
-
     /// Adds layer `k` with its bounds of now to the program.
     fn push_layer(&mut self, k: usize) {
         let layer = &self.chain.layers[k];
@@ -329,5 +276,64 @@ impl<'c, F: Kernel> Layers<'c, F> {
             varying += w.to_f64().abs() * r;
         }
         (sum, f64::EPSILON * (layer.below + 4) as f64 * size * SLACK, varying * SLACK)
+    }
+}
+
+impl<F: Kernel> Relaxed<F> for Layers<'_, F> {
+    fn program(&self) -> &Program<'_, F> {
+        &self.program
+    }
+
+    fn is_empty(&self) -> bool {
+        self.empty
+    }
+
+    fn tighten(&mut self, effort: Effort, stop: &(dyn Fn() -> bool + Sync)) {
+        self.begin();
+        for k in 0..self.bounds.len() {
+            self.meet_intervals(k);
+            if k > 0 && !self.empty && !stop() {
+                self.meet_rows(k, effort, stop);
+            }
+            self.push_layer(k);
+        }
+    }
+
+    fn start(&self, objective: &Objective<F>) -> Start<F> {
+        let k = self.bounds.len();
+        let layer = self.chain.output();
+        let (mut constant, mut error) = (objective.constant, 0.0);
+        let mut sums = vec![0.0f64; self.live[k - 1].len()];
+        let relative = 1.01 * F::UNIT + f64::EPSILON * (layer.neurons + 6) as f64;
+        for (m, c) in objective.outputs.iter().enumerate() {
+            let c = c.to_f64();
+            let size = self.magnitude(k, m) + layer.bias_magnitude[m] + self.own_error(k, m);
+            // The coefficient itself was rounded.
+            error += objective.output_error * size;
+            if c != 0.0 {
+                let row = &layer.weights[m * layer.below..(m + 1) * layer.below];
+                self.live[k - 1].iter().zip(&mut sums).for_each(|(&i, s)| *s += c * row[i].to_f64());
+                constant += c * layer.bias[m];
+                error += c.abs() * (self.own_error(k, m) + relative * size);
+            }
+        }
+        error += f64::EPSILON * (layer.neurons + 4) as f64 * objective.constant.abs() + f64::MIN_POSITIVE;
+        error += F::TINY * self.reach[k - 1].iter().sum::<f64>();
+        let mut coefficients: Vec<F> = sums.iter().map(|&s| F::from_f64(s)).collect();
+        coefficients.resize(padded(coefficients.len()), F::ZERO);
+        Start { node: 2 * k, coefficients, constant, error: error * SLACK }
+    }
+
+    fn point(&self, inputs: &[F]) -> Vec<f64> {
+        let mut point = self.middle.clone();
+        for (&d, x) in self.varying.iter().zip(inputs) {
+            point[d] = (self.middle[d] + x.to_f64()).clamp(self.middle[d] - self.radius[d], self.middle[d] + self.radius[d]);
+        }
+        point
+    }
+
+    fn unstable(&self) -> Vec<usize> {
+        let hidden = self.chain.hidden().iter().zip(&self.bounds);
+        hidden.map(|(l, b)| (0..l.neurons).filter(|&j| l.slope[j] == F::ZERO && b.low[j] < 0.0 && b.high[j] > 0.0).count()).collect()
     }
 }

@@ -131,13 +131,13 @@ struct Tree<F> {
 
 /// Grows trees on one program.
 pub struct Forest<'p, F> {
-    program: &'p Program<F>,
+    program: &'p Program<'p, F>,
     settings: Settings,
 }
 
 impl<'p, F: Kernel> Forest<'p, F> {
     /// Trees on `program`.
-    pub fn new(program: &'p Program<F>, settings: Settings) -> Forest<'p, F> {
+    pub fn new(program: &'p Program<'p, F>, settings: Settings) -> Forest<'p, F> {
         Forest { program, settings }
     }
 
@@ -176,6 +176,9 @@ impl<'p, F: Kernel> Forest<'p, F> {
             }
             if stop() {
                 break;
+            }
+            if batch.rows.is_empty() {
+                continue;
             }
             batch.climb(self.settings.step);
         }

@@ -8,9 +8,11 @@ mod batch;
 mod chain;
 mod dense;
 mod forest;
+mod graph;
 mod program;
 
 pub use batch::{Batch, Split, Step};
 pub use chain::{Effort, Layers};
 pub use forest::{Ending, Forest, Goal, Leaf, Order, Settings};
-pub use program::{Affine, Hinge, Input, Map, Node, Program, Start};
+pub use graph::GraphRows;
+pub use program::{Affine, Hinge, Input, Map, Node, Program, Relaxed, Start};

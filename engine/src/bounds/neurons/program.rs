@@ -7,6 +7,8 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
+use super::chain::Effort;
+use crate::bounds::chain::Objective;
 use crate::kernels::Kernel;
 use crate::kernels::rows::BLOCK_ROUNDINGS;
 
@@ -20,11 +22,11 @@ pub trait Map<F>: Debug + Send + Sync {
 
 /// A node of a program.
 #[derive(Clone, Debug)]
-pub enum Node<F> {
+pub enum Node<'m, F> {
     /// Inputs: a box.
     Input(Input<F>),
     /// `a = sum_k W_k h_k + b`.
-    Affine(Affine<F>),
+    Affine(Affine<'m, F>),
     /// `h = relu(a)`.
     Hinge(Hinge<F>),
 }
@@ -42,11 +44,11 @@ pub struct Input<F> {
 
 /// An affine node.
 #[derive(Clone, Debug)]
-pub struct Affine<F> {
+pub struct Affine<'m, F> {
     /// Nodes that it reads.
     pub operands: Vec<usize>,
     /// The weights.
-    pub map: Arc<dyn Map<F>>,
+    pub map: Arc<dyn Map<F> + 'm>,
     /// The constants.
     pub bias: Vec<F>,
     /// Allowance for rounding and for the deployed network per unit of absolute coefficient.
@@ -70,15 +72,18 @@ pub struct Hinge<F> {
     pub most: Vec<F>,
     /// The slope to start from (CROWN's).
     pub start: Vec<F>,
+    /// What the reader of the pre-activations pays per unit of coefficient beside what the affine node itself pays: the deployed
+    /// network's error where a block ends here, and adding to what other readers pass. Empty where there is nothing to pay.
+    pub error: Vec<F>,
     /// Allowance per sweep for products that underflow.
     pub underflow: f64,
 }
 
 /// The whole network below the rows.
 #[derive(Clone, Debug)]
-pub struct Program<F> {
+pub struct Program<'m, F> {
     /// Nodes, every operand before its readers; the first is the input.
-    pub nodes: Vec<Node<F>>,
+    pub nodes: Vec<Node<'m, F>>,
 }
 
 /// Where a row starts: `c` on the values of node `node`, plus a constant.
@@ -94,7 +99,23 @@ pub struct Start<F> {
     pub error: f64,
 }
 
-impl<F: Kernel> Node<F> {
+/// A network over one box whose neurons' bounds can be tightened.
+pub trait Relaxed<F> {
+    /// Tightens the bounds of all neurons from the bottom up; each layer's rows read the layers below as they are by then.
+    fn tighten(&mut self, effort: Effort, stop: &(dyn Fn() -> bool + Sync));
+    /// What sweeps run on.
+    fn program(&self) -> &Program<'_, F>;
+    /// The row of an objective without coefficients of inputs, after [`Relaxed::tighten`].
+    fn start(&self, objective: &Objective<F>) -> Start<F>;
+    /// A point of the program's inputs as a point of the box.
+    fn point(&self, inputs: &[F]) -> Vec<f64>;
+    /// True if some range turned out empty: nothing of the box is left.
+    fn is_empty(&self) -> bool;
+    /// Unstable neurons of each layer.
+    fn unstable(&self) -> Vec<usize>;
+}
+
+impl<F: Kernel> Node<'_, F> {
     /// Number of elements.
     pub fn width(&self) -> usize {
         match self {
@@ -121,7 +142,7 @@ impl<F: Kernel> Input<F> {
 impl<F: Kernel> Hinge<F> {
     /// A layer without neurons, reading `operand`.
     pub fn empty(operand: usize) -> Hinge<F> {
-        Hinge { operand, up: vec![], offset: vec![], least: vec![], most: vec![], start: vec![], underflow: 0.0 }
+        Hinge { operand, up: vec![], offset: vec![], least: vec![], most: vec![], start: vec![], error: vec![], underflow: 0.0 }
     }
 
     /// Adds a neuron whose pre-activation lies in `[low, high]`; `identity` if it is a value that is only passed on.

@@ -1,0 +1,206 @@
+//! Any graph of affine operators and ReLUs as a program: convolutions stay convolutions, residual sums stay sums.
+
+use std::sync::Arc;
+
+use super::chain::Effort;
+use super::forest::{Forest, Goal, Leaf};
+use super::program::{Affine, CONSTANT_ROUNDINGS, Hinge, Input, Map, Node, Program, Relaxed, Start};
+use crate::bounds::chain::Objective;
+use crate::bounds::crown::in_parallel;
+use crate::bounds::{Network, Relaxation};
+use crate::graph::NodeId;
+use crate::ops::{self, Operation, Working};
+
+/// An affine operator as it is.
+#[derive(Debug)]
+struct Operator<'n>(&'n dyn ops::Affine);
+
+impl<F: Working> Map<F> for Operator<'_> {
+    fn back(&self, operand: usize, y: &[F], x: &mut [F], rows: usize, accumulate: bool) {
+        if !accumulate {
+            x.fill(F::ZERO);
+        }
+        F::transpose(self.0, operand, y, x, rows);
+    }
+
+    fn forth(&self, operand: usize, x: &[F], y: &mut [F], rows: usize, accumulate: bool) {
+        if !accumulate {
+            y.fill(F::ZERO);
+        }
+        F::apply(self.0, operand, x, y, rows, false);
+    }
+}
+
+/// A graph over one box: proved bounds of all nodes, and the program that sweeps run on.
+#[derive(Debug)]
+pub struct GraphRows<'n, F> {
+    relaxation: Relaxation<'n, F>,
+    program: Program<'n, F>,
+    empty: bool,
+}
+
+/// Rows of neurons bounded together.
+const NEURONS_PER_TASK: usize = 64;
+
+impl<'n, F: Working> GraphRows<'n, F> {
+    /// From bounds of all nodes; none if the graph has other operators than affine ones and ReLUs, several inputs or several outputs.
+    pub fn new(relaxation: Relaxation<'n, F>) -> Option<GraphRows<'n, F>> {
+        let network: &'n Network<'n> = relaxation.network;
+        let graph = network.graph;
+        let readable = |id: NodeId| match &graph.nodes[id].operation {
+            Operation::Input => id == 0,
+            Operation::Affine(_) => true,
+            Operation::Scalar(op) => op.hinge() == Some(0.0),
+            _ => false,
+        };
+        if graph.inputs != [0] || graph.outputs.len() != 1 || !(0..graph.nodes.len()).all(readable) {
+            return None;
+        }
+        let empty = relaxation.empty;
+        let mut rows = GraphRows { relaxation, program: Program { nodes: Vec::new() }, empty };
+        for id in 0..=graph.outputs[0] {
+            let node = match &graph.nodes[id].operation {
+                Operation::Affine(op) => rows.affine(id, op.as_ref()),
+                Operation::Scalar(_) => Node::Hinge(rows.hinge(id)),
+                _ => rows.input(),
+            };
+            rows.program.nodes.push(node);
+        }
+        Some(rows)
+    }
+
+    fn input(&self) -> Node<'n, F> {
+        let ranges = &self.relaxation.bounds.ranges[0];
+        let middle: Vec<F> = (0..ranges.len()).map(|i| F::from_f64(ranges.at(i).middle())).collect();
+        let radius = |(i, m): (usize, &F)| {
+            let (x, m) = (ranges.at(i), m.to_f64());
+            if x.low == m && x.high == m { 0.0 } else { (x.high - m).max(m - x.low).next_up() }
+        };
+        let radius: Vec<f64> = middle.iter().enumerate().map(radius).collect();
+        Node::Input(Input::new(middle, &radius))
+    }
+
+    fn affine(&self, id: NodeId, op: &'n dyn ops::Affine) -> Node<'n, F> {
+        let node = &self.relaxation.network.graph.nodes[id];
+        let constants = op.bias().map_or(vec![0.0; node.len()], |b| b.to_f64());
+        let sweep = &self.relaxation.sweep[id];
+        // Beside the products: rounding the constant to the working type, and summing constants in it.
+        let constant = |b: f64| (CONSTANT_ROUNDINGS + 2) as f64 * F::UNIT * b.abs() * 1.01;
+        let error = sweep.iter().zip(&constants).map(|(s, &b)| F::from_f64_up((s.to_f64() + constant(b)).next_up())).collect();
+        let fan_out = (0..node.inputs.len()).map(|k| op.fan_out(k)).max().unwrap_or(0);
+        let size: f64 = node.inputs.iter().map(|&p| self.total_size(p)).sum();
+        Node::Affine(Affine {
+            operands: node.inputs.clone(),
+            map: Arc::new(Operator(op)),
+            bias: constants.iter().map(|&b| F::from_f64(b)).collect(),
+            error,
+            underflow: 2.0 * F::TINY * (fan_out + node.len()) as f64 * size,
+        })
+    }
+
+    fn total_size(&self, p: NodeId) -> f64 {
+        (0..self.relaxation.bounds.ranges[p].len()).map(|i| self.relaxation.bounds.size(p, i)).sum::<f64>() + 1.0
+    }
+
+    fn hinge(&self, id: NodeId) -> Hinge<F> {
+        let p = self.relaxation.network.graph.nodes[id].inputs[0];
+        let ranges = &self.relaxation.bounds.ranges[p];
+        let mut hinge = Hinge::empty(p);
+        (0..ranges.len()).for_each(|i| hinge.push(ranges.low[i], ranges.high[i], false));
+        let paid: Vec<f64> = (0..ranges.len()).map(|i| self.relaxation.reading_error(p, i)).collect();
+        if paid.iter().any(|&e| e != 0.0) {
+            hinge.error = paid.iter().map(|&e| F::from_f64_up(e * (1.0 + 1.0 / 512.0) + F::TINY)).collect();
+        }
+        hinge
+    }
+
+    /// Elements of the hinge's operand that may be on either side.
+    fn unstable(&self, id: NodeId) -> Vec<usize> {
+        match &self.program.nodes[id] {
+            Node::Hinge(hinge) => (0..hinge.up.len()).filter(|&i| hinge.unstable(i)).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Trees for both ends of all unstable elements that hinge `id` reads.
+    fn refine(&mut self, id: NodeId, effort: Effort, stop: &(dyn Fn() -> bool + Sync)) {
+        let p = self.relaxation.network.graph.nodes[id].inputs[0];
+        let unstable = self.unstable(id);
+        let tasks: Vec<&[usize]> = unstable.chunks(NEURONS_PER_TASK).collect();
+        let this = &*self;
+        let results = in_parallel(&tasks, effort.threads, |elements| {
+            let forest = Forest::new(&this.program, effort.settings);
+            let budget = effort.nodes.min(forest.affordable(effort.memory / effort.threads.max(1) as u64));
+            let goal = |upper: bool, k: usize| Goal {
+                start: Arc::new(this.element_start(p, elements[k], upper)),
+                leaves: vec![Leaf::root()],
+                budget,
+                strict: false,
+                unless: (!upper).then_some(k),
+            };
+            let goals = [true, false].into_iter().flat_map(|upper| (0..elements.len()).map(move |k| (upper, k)));
+            forest.grow(goals.map(|(upper, k)| goal(upper, k)).collect(), stop)
+        });
+        for (elements, endings) in tasks.iter().zip(results) {
+            for (k, ending) in endings.iter().enumerate() {
+                let i = elements[k % elements.len()];
+                let ranges = &mut self.relaxation.bounds.ranges[p];
+                if k < elements.len() {
+                    ranges.high[i] = ranges.high[i].min(ending.bound);
+                } else {
+                    ranges.low[i] = ranges.low[i].max(-ending.bound);
+                }
+                self.empty |= ranges.low[i] > ranges.high[i];
+            }
+        }
+        self.program.nodes[id] = Node::Hinge(self.hinge(id));
+    }
+
+    fn element_start(&self, p: NodeId, i: usize, upper: bool) -> Start<F> {
+        let mut coefficients = vec![F::ZERO; self.program.nodes[p].width()];
+        coefficients[i] = if upper { F::ONE } else { -F::ONE };
+        Start { node: p, coefficients, constant: 0.0, error: self.relaxation.start_error(p, i) }
+    }
+}
+
+impl<F: Working> Relaxed<F> for GraphRows<'_, F> {
+    fn tighten(&mut self, effort: Effort, stop: &(dyn Fn() -> bool + Sync)) {
+        // One node per row is what the relaxation already is.
+        for id in 0..self.program.nodes.len() {
+            if effort.nodes > 1 && matches!(self.program.nodes[id], Node::Hinge(_)) && !self.empty && !stop() {
+                self.refine(id, effort, stop);
+            }
+        }
+    }
+
+    fn program(&self) -> &Program<'_, F> {
+        &self.program
+    }
+
+    fn start(&self, objective: &Objective<F>) -> Start<F> {
+        let node = self.program.nodes.len() - 1;
+        let mut error = 0.0;
+        for (i, c) in objective.outputs.iter().enumerate() {
+            let size = self.relaxation.bounds.size(node, i) + self.relaxation.start_error(node, i);
+            error += objective.output_error * size + c.abs().to_f64() * self.relaxation.start_error(node, i);
+        }
+        let error = error * (1.0 + 1.0 / 512.0);
+        Start { node, coefficients: objective.outputs.clone(), constant: objective.constant, error }
+    }
+
+    fn point(&self, inputs: &[F]) -> Vec<f64> {
+        let ranges = &self.relaxation.bounds.ranges[0];
+        inputs.iter().enumerate().map(|(i, x)| x.to_f64().clamp(ranges.low[i], ranges.high[i])).collect()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.empty
+    }
+
+    fn unstable(&self) -> Vec<usize> {
+        (0..self.program.nodes.len())
+            .filter(|&id| matches!(self.program.nodes[id], Node::Hinge(_)))
+            .map(|id| self.unstable(id).len())
+            .collect()
+    }
+}
