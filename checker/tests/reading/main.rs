@@ -1,0 +1,5 @@
+//! The readers and the replay of witnesses on small files made by hand.
+
+mod onnx;
+mod vnnlib;
+mod witness;
