@@ -81,6 +81,11 @@ impl Rational {
         if self.is_zero() { 0 } else { 1 - 2 * i32::from(self.negative) }
     }
 
+    /// Number of 32-bit words of the integer.
+    pub fn words(&self) -> usize {
+        self.digits.len()
+    }
+
     /// False if arithmetic with this number would need absurd amounts of memory.
     pub fn is_moderate(&self) -> bool {
         self.twos.abs().max(self.fives.abs()) <= MOST_EXPONENT && bits(&self.digits) <= 4 * MOST_EXPONENT

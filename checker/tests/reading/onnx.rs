@@ -157,6 +157,10 @@ fn what_has_no_rule_is_named_with_its_node() {
     assert!(refused(&one("Relu", &[int("surprise", 1)])).contains("operator Relu at node `node Relu`: attribute surprise"));
     assert!(refused(&one("LeakyRelu", &[float("alpha", 1.5)])).contains("slope 1.5"));
     assert!(refused(&one("LeakyRelu", &[float("alpha", f32::NAN)])).contains("slope NaN"));
+    // An attribute of another kind is not the attribute; one that stands twice is one too many.
+    assert!(refused(&one("LeakyRelu", &[int("alpha", 1)])).contains("attribute alpha"));
+    assert!(refused(&one("LeakyRelu", &[float("alpha", 0.5), float("alpha", 0.25)])).contains("attribute alpha"));
+    assert!(refused(&one("LeakyRelu", &[[float("alpha", 0.5), number(20, 2)].concat()])).contains("attribute alpha"));
     assert!(refused(&model(&[2], &[node("Mul", "x x", "y", &[])], &[])).contains("product or quotient of two values"));
     assert!(refused(&model(&[2], &[node("Add", "x c", "y", &[])], &[floats("c", &[1], &[f32::NAN])])).contains("not finite"));
     assert!(refused(&model(&[2], &[node("Div", "x c", "y", &[])], &[floats("c", &[1], &[0.0])])).contains("absurd size"));

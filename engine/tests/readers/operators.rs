@@ -55,8 +55,7 @@ impl Trial {
         let name = Some(format!("c{}", self.constants.len()));
         let raw = values.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>();
         let tensor = TensorProto { name, dims: dims.into(), data_type: Some(element::FLOAT), ..Default::default() };
-        let by_hand = values.len() % 2 == 0;
-        self.constants.push(match by_hand {
+        self.constants.push(match values.len().is_multiple_of(2) {
             true => TensorProto { raw_data: Some(raw.into()), ..tensor },
             false => TensorProto { float_data: values, ..tensor },
         });

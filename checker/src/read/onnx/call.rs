@@ -1,6 +1,6 @@
 //! A node of the file with the values that it reads; attributes that no rule asks for are refused.
 
-use super::proto::{Attribute, NodeProto};
+use super::proto::{Attribute, NodeProto, kind};
 use super::tensor::Tensor;
 use super::{Lowering, Value};
 use crate::read::{Error, not_certified, unreadable};
@@ -69,28 +69,33 @@ impl<'m, 'a> Call<'m, 'a> {
         }
     }
 
-    /// An attribute; from here on it counts as understood.
-    pub fn attribute(&self, name: &str) -> Option<&'m Attribute<'a>> {
+    /// An attribute of this kind; from here on it counts as understood. One of another kind does not.
+    pub fn attribute(&self, name: &str, kind: i64) -> Option<&'m Attribute<'a>> {
         let attribute = self.attributes.iter().find(|attribute| attribute.name == Some(name))?;
-        attribute.used.set(true);
-        Some(attribute)
+        attribute.used.set(attribute.kind == Some(kind));
+        attribute.used.get().then_some(attribute)
+    }
+
+    /// The tensor of an attribute.
+    pub fn tensor(&self, name: &str) -> Option<&'m Tensor<'a>> {
+        self.attribute(name, kind::TENSOR)?.tensor.as_ref()
     }
 
     pub fn int(&self, name: &str, default: i64) -> i64 {
         // Protocol buffers may leave out a zero.
-        self.attribute(name).map_or(default, |attribute| attribute.int.unwrap_or(0))
+        self.attribute(name, kind::INT).map_or(default, |attribute| attribute.int.unwrap_or(0))
     }
 
     pub fn float(&self, name: &str, default: f32) -> f32 {
-        self.attribute(name).map_or(default, |attribute| attribute.float.unwrap_or(0.0))
+        self.attribute(name, kind::FLOAT).map_or(default, |attribute| attribute.float.unwrap_or(0.0))
     }
 
     pub fn text(&self, name: &str, default: &'static str) -> &'m [u8] {
-        self.attribute(name).map_or(default.as_bytes(), |attribute| attribute.text.unwrap_or_default())
+        self.attribute(name, kind::TEXT).map_or(default.as_bytes(), |attribute| attribute.text.unwrap_or_default())
     }
 
     pub fn ints(&self, name: &str) -> Option<&'m [i64]> {
-        self.attribute(name).map(|attribute| &attribute.ints[..])
+        self.attribute(name, kind::INTS).map(|attribute| &attribute.ints[..])
     }
 
     /// A list of integers that older versions have as an attribute and newer ones as operand `k`.
@@ -104,7 +109,7 @@ impl<'m, 'a> Call<'m, 'a> {
 
     /// Refuses a node with attributes that no rule has asked for, or with one of them twice.
     pub fn all_attributes_used(&self) -> Result<(), Error> {
-        match self.attributes.iter().find(|attribute| attribute.other || !attribute.used.get()) {
+        match self.attributes.iter().find(|attribute| !attribute.used.get()) {
             Some(attribute) => not_certified(format!("attribute {}", attribute.name.unwrap_or_default())),
             None => Ok(()),
         }

@@ -1,6 +1,7 @@
 //! Operators that move elements or read shapes; on constants they give constants.
 
 use super::call::{Call, axis};
+use super::proto::{Attribute, kind};
 use super::tensor::{Element, Tensor, count};
 use super::{Lowering, Value};
 use crate::network::Linear;
@@ -51,8 +52,8 @@ impl<'a> Lowering<'a> {
             "Constant" => constant(call),
             "ConstantOfShape" => self.constant_of_shape(call),
             "Shape" => {
-                let shape = call.operand(0)?.shape();
-                Ok(Value::Constant(Tensor::integers(shape)))
+                let sizes: Vec<i64> = call.operand(0)?.shape().iter().map(|&d| d as i64).collect();
+                Ok(Value::Constant(Tensor::integers(&sizes, vec![sizes.len()])))
             }
             "Cast" => cast(call, self.network.double),
             "Transpose" => self.transpose(call),
@@ -66,8 +67,9 @@ impl<'a> Lowering<'a> {
     }
 
     fn identity(&mut self, call: &Call<'_, 'a>) -> Result<Value<'a>, Error> {
-        call.attribute("ratio");
-        call.attribute("seed");
+        // What training does is no matter here.
+        call.float("ratio", 0.5);
+        call.int("seed", 0);
         match call.optional_constant(2) {
             Ok(None) => call.operand(0).cloned(),
             _ => not_certified("training_mode"),
@@ -98,8 +100,8 @@ impl<'a> Lowering<'a> {
         let Some(shape) = sizes else { return unreadable("a negative dimension") };
         let len = count(&shape)?;
         self.take(len)?;
-        match call.attribute("value").map(|attribute| attribute.tensor.as_ref()) {
-            Some(Some(value)) if value.len() == 1 => Ok(Value::Constant(value.pick(&vec![0; len], shape))),
+        match call.tensor("value") {
+            Some(value) if value.len() == 1 => Ok(Value::Constant(value.pick(&vec![0; len], shape))),
             Some(_) => unreadable("a value that is not one number"),
             None => Ok(Value::Constant(Tensor::single(0.0).pick(&vec![0; len], shape))),
         }
@@ -162,7 +164,7 @@ impl<'a> Lowering<'a> {
         let from = call.operand(0)?.shape();
         let a = axis(call.int("axis", 0), from.len())?;
         let equal = from[a].div_ceil(call.outputs.max(1));
-        if call.attribute("num_outputs").is_some_and(|count| count.int != Some(call.outputs as i64)) {
+        if call.int("num_outputs", call.outputs as i64) != call.outputs as i64 {
             return unreadable("num_outputs differs from the number of outputs");
         }
         let sizes = match call.list("split", 1)? {
@@ -344,23 +346,18 @@ fn reshaped(from: &[usize], wanted: &[i64], zero_is_zero: bool) -> Result<Vec<us
 }
 
 fn constant<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Error> {
-    if let Some(tensor) = call.attribute("value").and_then(|attribute| attribute.tensor.clone()) {
-        return Ok(Value::Constant(tensor));
-    }
-    match (call.attribute("value_float"), call.attribute("value_int")) {
-        (Some(x), None) => Ok(Value::Constant(Tensor::single(x.float.unwrap_or(0.0)))),
-        (None, Some(x)) => Ok(Value::Constant(Tensor::integer_bytes(&[x.int.unwrap_or(0)], Vec::new()))),
-        _ => match call.ints("value_ints") {
-            Some(list) => Ok(Value::Constant(Tensor::integer_bytes(list, vec![list.len()]))),
-            None => not_certified("a constant of another kind than numbers"),
-        },
-    }
+    let float = |attribute: &Attribute| attribute.float.map(Tensor::single);
+    let tensor = call.tensor("value").cloned();
+    let tensor = tensor.or_else(|| call.attribute("value_float", kind::FLOAT).and_then(float));
+    let tensor = tensor.or_else(|| call.attribute("value_int", kind::INT).map(|x| Tensor::integers(&[x.int.unwrap_or(0)], Vec::new())));
+    let tensor = tensor.or_else(|| call.ints("value_ints").map(|list| Tensor::integers(list, vec![list.len()])));
+    tensor.map_or_else(|| not_certified("a constant of another kind than numbers"), |tensor| Ok(Value::Constant(tensor)))
 }
 
 /// Casts that change nothing.
 fn cast<'a>(call: &Call<'_, 'a>, double: bool) -> Result<Value<'a>, Error> {
     let to = call.int("to", 0);
-    call.attribute("saturate");
+    call.int("saturate", 1);
     let same = match call.operand(0)? {
         Value::Node { .. } => to == if double { 11 } else { 1 },
         Value::Constant(tensor) => matches!((tensor.element, to), (Element::Single, 1) | (Element::Double, 11) | (Element::Integer, 7)),

@@ -117,7 +117,7 @@ impl<'a> Lowering<'a> {
         }
         self.network.double = double;
         // An open dimension is the batch: one input at a time.
-        let sizes = input.shape.iter().map(|&d| if d == 0 { Some(1) } else { usize::try_from(d).ok() }).collect::<Option<Vec<_>>>();
+        let sizes = input.shape.iter().map(|d| usize::try_from(d.unwrap_or(1)).ok()).collect::<Option<Vec<_>>>();
         let Some(shape) = sizes else { return unreadable(format!("input `{name}` has a negative dimension")) };
         let value = self.add(name, &[], shape, Operation::Input)?;
         if let Value::Node { id, .. } = value {

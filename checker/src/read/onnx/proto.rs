@@ -129,6 +129,15 @@ pub(super) struct NodeProto<'a> {
     pub attributes: Vec<Attribute<'a>>,
 }
 
+/// Kinds of attributes.
+pub(super) mod kind {
+    pub const FLOAT: i64 = 1;
+    pub const INT: i64 = 2;
+    pub const TEXT: i64 = 3;
+    pub const TENSOR: i64 = 4;
+    pub const INTS: i64 = 7;
+}
+
 /// A parameter of a node.
 #[derive(Default)]
 pub(super) struct Attribute<'a> {
@@ -138,18 +147,18 @@ pub(super) struct Attribute<'a> {
     pub text: Option<&'a [u8]>,
     pub tensor: Option<Tensor<'a>>,
     pub ints: Vec<i64>,
-    /// Fields of other kinds are there.
-    pub other: bool,
+    /// Which of them it has, as the file says or else as there is.
+    pub kind: Option<i64>,
     /// Somebody has asked for it.
     pub used: Cell<bool>,
 }
 
-/// An input of the graph: its name, element type and dimensions, 0 where the file leaves one open.
+/// An input of the graph: its name, element type and dimensions, none where the file leaves one open.
 #[derive(Default)]
 pub(super) struct Input<'a> {
     pub name: Option<&'a str>,
     pub element: Option<i64>,
-    pub shape: Vec<i64>,
+    pub shape: Vec<Option<i64>>,
 }
 
 impl<'a> Model<'a> {
@@ -225,11 +234,19 @@ impl<'a> Attribute<'a> {
                 (4, value) => once(&mut attribute.text, value.bytes()?)?,
                 (5, value) => once(&mut attribute.tensor, Tensor::read(value.bytes()?)?.1)?,
                 (8, value) => value.numbers(&mut attribute.ints)?,
-                // Documentation and the kind of the attribute.
-                (13 | 20, _) => {}
-                _ => attribute.other = true,
+                (20, value) => once(&mut attribute.kind, value.number()?)?,
+                _ => {}
             }
         }
+        let Attribute { float, int, text, tensor, .. } = &attribute;
+        let there = match (float, int, text, tensor) {
+            (Some(_), None, None, None) => kind::FLOAT,
+            (None, Some(_), None, None) => kind::INT,
+            (None, None, Some(_), None) => kind::TEXT,
+            (None, None, None, Some(_)) => kind::TENSOR,
+            _ => kind::INTS,
+        };
+        attribute.kind.get_or_insert(there);
         Ok(attribute)
     }
 }
@@ -270,7 +287,7 @@ impl<'a> Input<'a> {
                         once(&mut size, value.number()?)?;
                     }
                 }
-                self.shape.push(size.unwrap_or(0));
+                self.shape.push(size);
             }
         }
         Ok(())

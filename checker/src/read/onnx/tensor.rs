@@ -83,14 +83,8 @@ impl<'a> Tensor<'a> {
         }
     }
 
-    /// A constant of integers in one axis.
-    pub fn integers(values: &[usize]) -> Tensor<'static> {
-        let values: Vec<i64> = values.iter().map(|&v| v as i64).collect();
-        Tensor::integer_bytes(&values, vec![values.len()])
-    }
-
     /// A constant of integers.
-    pub fn integer_bytes(values: &[i64], shape: Vec<usize>) -> Tensor<'static> {
+    pub fn integers(values: &[i64], shape: Vec<usize>) -> Tensor<'static> {
         Tensor { shape, element: Element::Integer, bytes: values.iter().flat_map(|v| v.to_le_bytes()).collect() }
     }
 

@@ -170,7 +170,8 @@ impl<'a> Lowering<'a> {
     }
 
     pub(super) fn max_pool(&mut self, call: &Call<'_, 'a>) -> Result<Value<'a>, Error> {
-        call.attribute("storage_order");
+        // The order of a second output that is refused.
+        call.int("storage_order", 0);
         let window = self.pool(call)?;
         let shape = window.shape(window.channels);
         self.add(call.output, &[window.id], shape, Operation::Maximum(window.groups().collect()))

@@ -2,14 +2,14 @@
 
 use std::collections::HashMap;
 
-use super::expression::{Conditions, MOST_ATOMS, Part, product};
+use super::expression::{Conditions, MOST_ATOMS, Part};
 use crate::exact::Rational;
 use crate::query::{Case, Constraint};
 use crate::read::{Error, not_certified};
 
 /// The cases of a query over so many input elements.
-pub(super) fn cases(inputs: usize, conditions: &Conditions, parts: Vec<Part>) -> Result<Vec<Case>, Error> {
-    let atoms = &conditions.atoms;
+pub(super) fn cases(inputs: usize, mut conditions: Conditions, parts: Vec<Part>) -> Result<Vec<Case>, Error> {
+    let atoms = std::mem::take(&mut conditions.atoms);
     if inputs > atoms.len() {
         return not_certified("an input without bounds");
     }
@@ -27,7 +27,7 @@ pub(super) fn cases(inputs: usize, conditions: &Conditions, parts: Vec<Part>) ->
             Part::Or(_) => regions.push(part),
         }
     }
-    let (regions, others) = (product(regions)?, product(others)?);
+    let (regions, others) = (conditions.product(regions)?, conditions.product(others)?);
     let size = |list: &[Vec<u32>], common: usize| list.iter().fold(0usize, |n, disjunct| n.saturating_add(disjunct.len() + common));
     let most = size(&others, asked.len() + 1).saturating_mul(regions.len()).saturating_add(regions.len().saturating_mul(2 * inputs));
     if most > 8 * MOST_ATOMS {
@@ -40,12 +40,12 @@ pub(super) fn cases(inputs: usize, conditions: &Conditions, parts: Vec<Part>) ->
             for other in &others {
                 let of_inputs = other.iter().copied().filter(|id| !asks(id));
                 let bounds: Vec<u32> = common.iter().chain(outer).copied().chain(of_inputs).collect();
-                if let Some(case) = region(inputs, atoms, &bounds)? {
+                if let Some(case) = region(inputs, &atoms, &bounds)? {
                     let place = found.place(case);
                     found.cases[place].disjuncts.push(disjunct(other));
                 }
             }
-        } else if let Some(case) = region(inputs, atoms, &[&common[..], outer].concat())? {
+        } else if let Some(case) = region(inputs, &atoms, &[&common[..], outer].concat())? {
             let place = found.place(case);
             if found.cases[place].disjuncts.is_empty() {
                 found.cases[place].disjuncts = others.iter().map(|own| disjunct(own)).collect();

@@ -18,7 +18,7 @@ pub(super) enum Part {
 /// All comparisons of a query, in the order of the file.
 pub(super) struct Conditions {
     pub atoms: Vec<Constraint>,
-    /// Steps left of those that an honest text of this length needs.
+    /// Steps left, far more than an honest text of this length needs.
     work: usize,
 }
 
@@ -31,7 +31,8 @@ struct Sum {
 
 /// An open parenthesis with its operands so far.
 enum Frame<'a> {
-    And(Vec<Part>),
+    /// With the number of `and`s directly inside that are open as well.
+    And(Vec<Part>, usize),
     Or(Vec<Vec<Part>>),
     /// A comparison or arithmetic.
     Sums(&'a [u8], Vec<Sum>),
@@ -40,7 +41,7 @@ enum Frame<'a> {
 impl<'a> Frame<'a> {
     fn new(word: &'a [u8]) -> Option<Frame<'a>> {
         Some(match word {
-            b"and" => Frame::And(Vec::new()),
+            b"and" => Frame::And(Vec::new(), 0),
             b"or" => Frame::Or(Vec::new()),
             b"<" | b"<=" | b">" | b">=" | b"==" | b"=" | b"!=" | b"+" | b"-" | b"*" => Frame::Sums(word, Vec::new()),
             _ => return None,
@@ -56,49 +57,58 @@ impl Conditions {
     /// Reads one condition: its conjuncts.
     pub fn read(&mut self, lexer: &mut Lexer, symbols: &Symbols) -> Result<Vec<Part>, Error> {
         let mut frames: Vec<Frame> = Vec::new();
+        let mut opened = false;
         loop {
-            let word = match lexer.next()? {
-                Token::Open => {
+            let token = lexer.next()?;
+            match (token, frames.last_mut()) {
+                (Token::Open, top) => {
                     let word = lexer.word()?;
-                    match Frame::new(word) {
-                        Some(frame) => frames.push(frame),
-                        None => return unreadable(format!("{} is no operator", String::from_utf8_lossy(word))),
+                    match (Frame::new(word), top) {
+                        // An `and` inside an `and` is the same `and`.
+                        (Some(Frame::And(..)), Some(Frame::And(_, depth))) => *depth += 1,
+                        (Some(frame), _) => frames.push(frame),
+                        _ => return unreadable(format!("{} is no operator", String::from_utf8_lossy(word))),
                     }
-                    continue;
                 }
-                Token::Close => {
-                    let condition = match frames.pop() {
-                        None => return unreadable("a condition is missing"),
-                        Some(Frame::And(parts)) => parts,
-                        Some(Frame::Or(parts)) => self.any_of(parts)?,
-                        Some(Frame::Sums(operator @ (b"+" | b"-" | b"*"), operands)) => {
-                            let sum = self.combine(operator, operands)?;
-                            put(frames.last_mut(), sum)?;
-                            continue;
-                        }
-                        Some(Frame::Sums(operator, operands)) => self.compare(operator, operands)?,
-                    };
-                    match frames.last_mut() {
-                        None if condition.is_empty() => return unreadable("`and` of nothing"),
-                        None => return Ok(condition),
-                        Some(Frame::And(parts)) => parts.extend(condition),
-                        Some(Frame::Or(parts)) => parts.push(condition),
-                        Some(Frame::Sums(..)) => return unreadable("a condition inside arithmetic"),
+                (Token::Close, _) if opened => return unreadable("an operator without operands"),
+                (Token::Close, Some(Frame::And(_, depth))) if *depth > 0 => *depth -= 1,
+                (Token::Close, Some(_)) => {
+                    if let Some(conjuncts) = self.close(&mut frames)? {
+                        return Ok(conjuncts);
                     }
-                    continue;
                 }
-                Token::Word(word) => word,
-                token => return unreadable(format!("{token:?} inside a condition")),
-            };
-            let operand = match word[0] {
-                b'0'..=b'9' | b'-' | b'+' | b'.' => match Rational::parse(word) {
-                    Ok(constant) => Sum { terms: Vec::new(), constant },
-                    Err(why) => return unreadable(format!("{}: {why}", String::from_utf8_lossy(word))),
-                },
-                _ => Sum { terms: vec![(symbols.resolve(word, lexer)?, Rational::one())], constant: Rational::ZERO },
-            };
-            put(frames.last_mut(), operand)?;
+                (Token::Word(word), Some(Frame::Sums(_, operands))) => operands.push(operand(word, lexer, symbols)?),
+                _ => return unreadable(format!("{token:?} in place of a condition")),
+            }
+            opened = token == Token::Open;
         }
+    }
+
+    /// Closes the last parenthesis; gives the condition if it was the first.
+    fn close(&mut self, frames: &mut Vec<Frame>) -> Result<Option<Vec<Part>>, Error> {
+        let condition = match frames.pop() {
+            Some(Frame::And(parts, _)) => parts,
+            Some(Frame::Or(parts)) => self.any_of(parts)?,
+            Some(Frame::Sums(operator @ (b"+" | b"-" | b"*"), operands)) => {
+                let sum = self.combine(operator, operands)?;
+                return match frames.last_mut() {
+                    Some(Frame::Sums(_, operands)) => {
+                        operands.push(sum);
+                        Ok(None)
+                    }
+                    _ => unreadable("arithmetic in place of a condition"),
+                };
+            }
+            Some(Frame::Sums(operator, operands)) => self.compare(operator, operands)?,
+            None => Vec::new(),
+        };
+        match frames.last_mut() {
+            None => return Ok(Some(condition)),
+            Some(Frame::And(parts, _)) => parts.extend(condition),
+            Some(Frame::Or(parts)) => parts.push(condition),
+            Some(Frame::Sums(..)) => return unreadable("a condition inside arithmetic"),
+        }
+        Ok(None)
     }
 
     /// A disjunction; one of a single part is that part.
@@ -108,11 +118,9 @@ impl Conditions {
         }
         let mut disjuncts = Vec::new();
         for part in parts {
-            let own = product(part)?;
-            self.spend(own.len())?;
-            disjuncts.extend(own);
+            disjuncts.extend(self.product(part)?);
         }
-        if disjuncts.is_empty() { unreadable("`or` of nothing") } else { Ok(vec![Part::Or(disjuncts)]) }
+        Ok(vec![Part::Or(disjuncts)])
     }
 
     fn combine(&mut self, operator: &[u8], mut operands: Vec<Sum>) -> Result<Sum, Error> {
@@ -138,17 +146,22 @@ impl Conditions {
         for operand in operands {
             self.spend(operand.terms.len() + 1)?;
             result.terms.extend(operand.terms);
-            result.constant = moderate(result.constant.plus(&operand.constant))?;
+            result.constant = self.moderate(result.constant.plus(&operand.constant))?;
         }
         Ok(result)
     }
 
     fn scale(&mut self, sum: &mut Sum, factor: &Rational) -> Result<(), Error> {
-        self.spend(sum.terms.len() + 1)?;
         for number in sum.terms.iter_mut().map(|(_, coefficient)| coefficient).chain([&mut sum.constant]) {
-            *number = moderate(number.times(factor))?;
+            *number = self.moderate(number.times(factor))?;
         }
         Ok(())
+    }
+
+    /// Refuses a number beyond all measure.
+    fn moderate(&mut self, number: Rational) -> Result<Rational, Error> {
+        self.spend(1 + number.words() / 8)?;
+        if number.is_moderate() { Ok(number) } else { not_certified("a number of absurd size") }
     }
 
     fn spend(&mut self, steps: usize) -> Result<(), Error> {
@@ -196,7 +209,7 @@ impl Conditions {
         let mut terms: Vec<(Element, Rational)> = Vec::with_capacity(sum.terms.len());
         for (element, coefficient) in sum.terms {
             match terms.last_mut() {
-                Some((last, total)) if *last == element => *total = moderate(total.plus(&coefficient))?,
+                Some((last, total)) if *last == element => *total = self.moderate(total.plus(&coefficient))?,
                 _ => terms.push((element, coefficient)),
             }
         }
@@ -204,7 +217,7 @@ impl Conditions {
         if let [(_, coefficient)] = &mut terms[..] {
             let size = coefficient.size();
             if let (Some(constant), Some(unit)) = (sum.constant.over_unit(&size), coefficient.over_unit(&size)) {
-                (sum.constant, *coefficient) = (moderate(constant)?, unit);
+                (sum.constant, *coefficient) = (self.moderate(constant)?, unit);
             }
         }
         let mut constraint = Constraint { inputs: Vec::new(), outputs: Vec::new(), constant: sum.constant, strict };
@@ -216,45 +229,36 @@ impl Conditions {
         }
         Ok(constraint)
     }
-}
 
-/// All ways to take one disjunct of each part, the first part's slowest.
-pub(super) fn product(parts: Vec<Part>) -> Result<Vec<Vec<u32>>, Error> {
-    let mut all: Vec<Vec<u32>> = vec![Vec::new()];
-    // Comparisons in a list of disjuncts, and the disjuncts themselves.
-    let size = |list: &[Vec<u32>]| list.iter().fold(list.len(), |n, disjunct| n + disjunct.len());
-    for part in parts {
-        match part {
-            Part::Atom(id) => all.iter_mut().for_each(|disjunct| disjunct.push(id)),
-            Part::Or(own) if all.len() == 1 => {
-                let common = all.remove(0);
-                all = own;
-                all.iter_mut().filter(|_| !common.is_empty()).for_each(|disjunct| {
-                    disjunct.splice(0..0, common.iter().copied());
-                });
-            }
-            Part::Or(own) => {
-                let sizes = size(&all).saturating_mul(own.len()).saturating_add(size(&own).saturating_mul(all.len()));
-                if sizes > 2 * MOST_ATOMS {
-                    return not_certified(format!("conditions that expand to about {sizes} comparisons"));
+    /// All ways to take one disjunct of each part, the first part's slowest.
+    pub fn product(&mut self, parts: Vec<Part>) -> Result<Vec<Vec<u32>>, Error> {
+        // Comparisons in a list of disjuncts, and the disjuncts themselves.
+        let size = |list: &[Vec<u32>]| list.iter().fold(list.len(), |n, disjunct| n + disjunct.len());
+        let mut all: Vec<Vec<u32>> = vec![Vec::new()];
+        for part in parts {
+            match part {
+                Part::Atom(id) => all.iter_mut().for_each(|disjunct| disjunct.push(id)),
+                Part::Or(own) if all == [[]] => all = own,
+                Part::Or(own) => {
+                    self.spend(size(&all).saturating_mul(own.len()).saturating_add(size(&own).saturating_mul(all.len())))?;
+                    all = all.iter().flat_map(|a| own.iter().map(move |b| [&a[..], b].concat())).collect();
                 }
-                all = all.iter().flat_map(|a| own.iter().map(move |b| [&a[..], b].concat())).collect();
             }
+            self.spend(all.len())?;
         }
+        Ok(all)
     }
-    Ok(all)
 }
 
-fn put(frame: Option<&mut Frame>, operand: Sum) -> Result<(), Error> {
-    match frame {
-        Some(Frame::Sums(_, operands)) => operands.push(operand),
-        _ => return unreadable("arithmetic in place of a condition"),
+/// A number or a variable.
+fn operand(word: &[u8], lexer: &mut Lexer, symbols: &Symbols) -> Result<Sum, Error> {
+    match word[0] {
+        b'0'..=b'9' | b'-' | b'+' | b'.' => match Rational::parse(word) {
+            Ok(constant) => Ok(Sum { terms: Vec::new(), constant }),
+            Err(why) => unreadable(format!("{}: {why}", String::from_utf8_lossy(&word[..word.len().min(40)]))),
+        },
+        _ => Ok(Sum { terms: vec![(symbols.resolve(word, lexer)?, Rational::one())], constant: Rational::ZERO }),
     }
-    Ok(())
-}
-
-fn moderate(number: Rational) -> Result<Rational, Error> {
-    if number.is_moderate() { Ok(number) } else { not_certified("a number of absurd size") }
 }
 
 /// The same with both sides exchanged.

@@ -23,7 +23,7 @@ pub fn query(text: &[u8]) -> Result<Query, Error> {
         Error::NotCertified(what) => Error::NotCertified(format!("{what} on line {}", lexer.line())),
     })?;
     let (inputs, outputs) = (symbols.inputs, symbols.outputs);
-    Ok(Query { inputs, outputs, cases: cases::cases(inputs, &conditions, parts)? })
+    Ok(Query { inputs, outputs, cases: cases::cases(inputs, conditions, parts)? })
 }
 
 fn read(lexer: &mut Lexer, len: usize) -> Result<(Symbols, Conditions, Vec<Part>), Error> {
