@@ -18,7 +18,8 @@ class Network:
     """A network to ask questions about; loading it once saves the time of loading it for every call.
 
     Args:
-        source: the path of an ONNX or ``.nnet`` file (gzipped or not), the bytes of an ONNX file, or a PyTorch module.
+        source: the path of an ONNX or ``.nnet`` file (gzipped or not), the bytes of an ONNX file, an
+            ``onnx.ModelProto``, or a PyTorch module.
         input_shape: for a module, the shape of one input without the batch dimension; needed only where the module does not tell.
 
     Raises:
@@ -40,6 +41,8 @@ class Network:
 
             self._native = torch_modules.convert(source, input_shape)
             self.module = source
+        elif hasattr(source, "SerializeToString"):
+            self._native = _native.Network.parse(source.SerializeToString(), type(source).__name__)
         else:
             raise ValueError(
                 f"expected a PyTorch module, the path or bytes of an ONNX file, or an ironbound.Network, not {type(source).__name__}"

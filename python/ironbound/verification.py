@@ -188,6 +188,8 @@ def decide(
     disjuncts = [[inequality(atom, network.input_size) for atom in conjunction] for conjunction in broken]
     query = _native.Query.of_box(region, [], disjuncts, network.output_size)
     result = _finish(options, network, target, query, counterexamples, most, notes)
+    if logits is not None and result.verdict == "fails":
+        return replace(result, semantics="real")
     if only_real and result:
         why = "a real Softmax, Sigmoid or Tanh never leaves its range, which was asked for too; a float32 one may, by its rounding error"
         return replace(result, semantics="real", notes=[*result.notes, f"{why}; the rest is proved under: {result.semantics}"])

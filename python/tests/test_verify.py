@@ -128,6 +128,30 @@ def test_progress_is_reported_and_an_error_of_its_receiver_ends_the_search():
     assert "% proved" in str(seen[0])
 
 
+@pytest.mark.parametrize("companion", [True, False])
+def test_a_bar_is_shown_with_and_without_tqdm(companion, capfd, monkeypatch):
+    from ironbound import progress
+
+    if companion:
+        pytest.importorskip("tqdm")
+    else:
+        monkeypatch.setattr(progress, "_tqdm", lambda: None)
+    net, box, wish = hard()
+    ironbound.verify(net, box, wish, timeout=4, progress=True)
+    shown = capfd.readouterr().err
+    assert "proved" in shown and "subproblems" in shown
+    ironbound.verify(net, box, wish, timeout=1.5, progress=False)
+    assert capfd.readouterr().err == ""
+
+
+def test_an_onnx_message_is_a_network():
+    class Message:
+        def SerializeToString(self):
+            return dense([2, 3, 2])[0]
+
+    assert ironbound.Network(Message()).output_size == 2
+
+
 def test_a_network_is_shared_by_threads(classifier):
     from concurrent.futures import ThreadPoolExecutor
 
@@ -151,7 +175,7 @@ def test_a_final_softmax_is_removed_for_orders_under_real_only():
     assert ironbound.robustness(without, centre, label, 0.02).semantics == "both"
     far = ironbound.robustness(with_softmax, centre, label, 100.0, clip=None)
     point = far.counterexamples[0]
-    assert far.verdict == "fails" and np.argmax(point.output) != label and abs(point.output.sum() - 1) < 1e-5
+    assert far.verdict == "fails" and far.semantics == "real" and np.argmax(point.output) != label and abs(point.output.sum() - 1) < 1e-5
 
 
 def test_a_saturating_softmax_is_not_proved_under_float32():

@@ -142,7 +142,9 @@ impl Solver<'_> {
             let outcome = match &chains {
                 Some(chains) => self.search_chain(chains, case, first, semantics, recorded.trees.get(done), &mut statistics),
                 None => {
-                    recorded.obstacle = Some("proofs of networks that are no small chain of hinges are not recorded yet".into());
+                    if self.config.record {
+                        recorded.obstacle = Some("proofs of networks that are no small chain of hinges are not recorded yet".into());
+                    }
                     wide::decide(self, wide_chain.as_ref(), case, first, semantics, &mut statistics)
                 }
             };
