@@ -33,8 +33,8 @@ def install_seconds(wheel):
 
 
 def import_seconds(module, before=""):
-    """Least time of an import in a fresh process."""
-    program = f"{before}\nimport time; t = time.perf_counter(); import {module}; print(time.perf_counter() - t)"
+    """Least CPU time of an import in a fresh process."""
+    program = f"{before}\nimport time; t = time.process_time(); import {module}; print(time.process_time() - t)"
     run = lambda: float(subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout)
     return min(run() for _ in range(10))
 

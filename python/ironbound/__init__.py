@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from ._native import InternalError, UnsupportedError, __version__
 from .bounding import LinearBounds, bounds, layer_bounds
+from .certificates import Certificate, check_certificate
 from .network import Network
 from .progress import Progress
 from .properties import Property, inputs, outputs, x, y
@@ -22,6 +23,7 @@ from .verification import Counterexample, Result, verify
 
 __all__ = [
     "Box",
+    "Certificate",
     "Counterexample",
     "InternalError",
     "LinearBounds",
@@ -37,6 +39,7 @@ __all__ = [
     "__version__",
     "bounds",
     "certify_dataset",
+    "check_certificate",
     "inputs",
     "largest_radius",
     "layer_bounds",

@@ -78,7 +78,9 @@ def verify(
     attack: bool = True,
     prove: bool = True,
     progress: Callable[[int, int, float, float | None], object] | None = None,
+    certify: bytes | None = None,
 ) -> dict[str, Any]: ...
+def check_certificate(network: bytes, query: bytes, certificate: bytes, threads: int = 1) -> tuple[str, str]: ...
 def output_bounds(
     network: Network,
     low: bytes,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from . import _native
-from .properties import Property, inequality, violations
+from .properties import Conjunction, inequality, violations
 from .specs import Box, box, wanted
 
 
@@ -18,10 +18,11 @@ class Query:
     Attributes:
         native: the engine's query.
         source: where it was read.
+        text: the text that was read.
     """
 
-    def __init__(self, native: _native.Query, source: str) -> None:
-        self.native, self.source = native, source
+    def __init__(self, native: _native.Query, source: str, text: bytes) -> None:
+        self.native, self.source, self.text = native, source, text
 
     @property
     def boxes(self) -> list[Box]:
@@ -50,7 +51,7 @@ def read_vnnlib(source: str | os.PathLike[str] | bytes, *, strict: bool = False,
         name, text = os.fspath(source), Path(source).read_bytes()
         if text[:2] == b"\x1f\x8b":
             text = gzip.decompress(text)
-    return Query(_native.Query.parse(text, name, strict, allow_empty), name)
+    return Query(_native.Query.parse(text, name, strict, allow_empty), name, text)
 
 
 def to_vnnlib(x_specs: Any, y_specs: Any, inputs: int, outputs: int) -> str:
@@ -63,14 +64,18 @@ def to_vnnlib(x_specs: Any, y_specs: Any, inputs: int, outputs: int) -> str:
         outputs: number of output elements.
     """
     region, wish = box(x_specs, inputs), wanted(y_specs, outputs)
+    return negated(region.native, violations(wish, outputs, inputs), inputs, outputs)
+
+
+def negated(region: _native.Region, broken: list[Conjunction], inputs: int, outputs: int) -> str:
+    """The text of a VNN-LIB 1.0 query for these disjuncts."""
     lines = [f"(declare-const X_{i} Real)" for i in range(inputs)] + [f"(declare-const Y_{i} Real)" for i in range(outputs)]
-    for i, (low, high) in enumerate(zip(*region.native.ends())):
+    for i, (low, high) in enumerate(zip(*region.ends())):
         lines += [f"(assert (>= X_{i} {_number(low)}))", f"(assert (<= X_{i} {_number(high)}))"]
-    return "\n".join(lines + [_negated(wish, inputs, outputs)]) + "\n"
+    return "\n".join([*lines, _disjunction(broken, inputs)]) + "\n"
 
 
-def _negated(wish: Property, inputs: int, outputs: int) -> str:
-    broken = violations(wish, outputs, inputs)
+def _disjunction(broken: list[Conjunction], inputs: int) -> str:
     if not broken:
         return "(assert (> 0.0 0.0))"
     ors = " ".join("(and " + " ".join(_atom(*inequality(a, inputs), inputs) for a in conjunction) + ")" for conjunction in broken if conjunction)

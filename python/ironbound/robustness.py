@@ -20,8 +20,6 @@ from .properties import exact, y
 from .specs import Box, numbers
 from .verification import Options, Reporter, Result, decide
 
-Clip = "tuple[Any, Any] | None"
-
 
 def robustness(
     net: Source,

@@ -10,10 +10,11 @@ from typing import Any, Union
 import numpy as np
 
 from . import _native
+from .certificates import Certificate
 from .network import Network, Source, as_network
 from .progress import Progress, watching
 from .properties import Atom, Property, inequality, violations
-from .query import Query, read_vnnlib
+from .query import Query, negated, read_vnnlib
 from .specs import box, wanted
 
 
@@ -46,7 +47,7 @@ class Result:
         evaluations: network evaluations of the search for counterexamples.
         proved: the proved share of the input set, from 0 to 1.
         method: what decided.
-        certificate: always None in this version.
+        certificate: the proof for the independent checker, if one was asked for and can be given; else None, and a note says why.
     """
 
     verdict: str
@@ -62,7 +63,7 @@ class Result:
     evaluations: int
     proved: float
     method: str
-    certificate: None = None
+    certificate: Certificate | None = None
     exact_inputs: list[list[str]] = field(default_factory=list, repr=False)
     """The counterexamples as exact decimals, which lie in the input set as written."""
 
@@ -77,7 +78,7 @@ class Result:
             words.append(f"{'margin' if self else 'best margin'} {self.margin:.6g}")
         if self.counterexamples:
             words.append(f"{len(self.counterexamples)} counterexample{'s' if len(self.counterexamples) > 1 else ''}")
-        words += [f"{self.seconds:.3f} s", "no certificate" if self.certificate is None else "with certificate"]
+        words += [f"{self.seconds:.3f} s", "no certificate" if self.certificate is None else f"certificate: {self.certificate.shown}"]
         return "\n".join([", ".join(words), *(f"note: {note}" for note in self.notes)])
 
 
@@ -95,14 +96,15 @@ class Options:
     seed: int = 0
     attack: bool = True
     progress: Reporter = None
+    certify: bool = False
 
     def run(self, network: _native.Network, query: _native.Query, **changed: Any) -> dict[str, Any]:
         """One call of the engine."""
-        own = replace(self, **{k: v for k, v in changed.items() if k in Options.__dataclass_fields__})
+        own = replace(self, **{k: v for k, v in changed.items() if k in Options.__dataclass_fields__ and k != "certify"})
         with watching(own.progress) as report:
             return _native.verify(
                 network, query, semantics=own.semantics, timeout=own.timeout, threads=own.threads, max_memory=own.max_memory,
-                seed=own.seed, attack=own.attack, prove=changed.get("prove", True), progress=report,
+                seed=own.seed, attack=own.attack, prove=changed.get("prove", True), progress=report, certify=changed.get("certify"),
             )  # fmt: skip
 
 
@@ -121,6 +123,7 @@ def verify(
     seed: int = 0,
     attack: bool = True,
     progress: Reporter = None,
+    certify: bool = False,
 ) -> Result:
     """Proves that a network has a property for every input of a box, or finds inputs that break it.
 
@@ -140,6 +143,7 @@ def verify(
         seed: seed of the random starts of the search for counterexamples.
         attack: look for counterexamples (off only to test soundness).
         progress: None shows a bar where somebody watches, True always, False never; or a function of :class:`Progress`.
+        certify: record the proof and have the independent checker judge it; ``result.certificate`` then holds it.
 
     Returns:
         A :class:`Result`: true exactly when the property is proved.
@@ -151,13 +155,13 @@ def verify(
     """
     if max_counterexamples < 1:
         raise ValueError(f"max_counterexamples={max_counterexamples}: at least 1")
-    options = Options(semantics, timeout, threads, max_memory, seed, attack, progress)
+    options = Options(semantics, timeout, threads, max_memory, seed, attack, progress, certify)
     if isinstance(x_specs, (Query, str, os.PathLike)):
         query = x_specs if isinstance(x_specs, Query) else read_vnnlib(x_specs)
         if y_specs is not None:
             raise ValueError("a query already holds its property: leave y_specs out")
         network = as_network(net, query.native.inputs, input_shape)
-        return _finish(options, network, network.native, query.native, counterexamples, max_counterexamples, [])
+        return _finish(options, network, network.native, query.native, counterexamples, max_counterexamples, [], query.text)
     if y_specs is None:
         raise ValueError("y_specs is missing: give one [low, high] per output, or a property such as ironbound.y[0] > 0")
     network = as_network(net, len(x_specs), input_shape)
@@ -186,8 +190,14 @@ def decide(
         possible = _possible(network, broken)
         only_real, broken = len(possible) < len(broken), possible
     disjuncts = [[inequality(atom, network.input_size) for atom in conjunction] for conjunction in broken]
-    query = _native.Query.of_box(region, [], disjuncts, network.output_size)
-    result = _finish(options, network, target, query, counterexamples, most, notes)
+    query, text = _native.Query.of_box(region, [], disjuncts, network.output_size), None
+    if options.certify and logits is not None:
+        notes.append("not certified: the network without its Softmax is not the network of the file")
+    elif options.certify and broken:
+        # The certificate is about a text, so that text is what is verified.
+        text = negated(region, broken, network.input_size, network.output_size).encode()
+        query = read_vnnlib(text).native
+    result = _finish(options, network, target, query, counterexamples, most, notes, text)
     if logits is not None and result.verdict == "fails":
         return replace(result, semantics="real")
     if only_real and result:
@@ -241,19 +251,24 @@ def _finish(
     counterexamples: MutableSequence[Any] | None,
     most: int,
     notes: list[str],
+    text: bytes | None,
 ) -> Result:
-    answer = options.run(target, query)
+    answer = options.run(target, query, certify=text if options.certify else None)
     witnesses = [answer["witness"]] if "witness" in answer else []
     if witnesses and most > 1:
         witnesses += _more(options, target, query, answer, most - 1)
     found = [_input(network, witness) for witness in witnesses]
     if counterexamples is not None:
         counterexamples.extend(found)
-    known = {key: answer[key] for key in answer if key not in ("witness", "notes")}
+    known = {key: answer[key] for key in answer if key not in ("witness", "notes", "certificate")}
+    certificate = None
+    if "certificate" in answer and text is not None:
+        proof, shown = answer["certificate"]
+        certificate = Certificate(network.native.source, text, proof, shown)
     notes = notes + answer["notes"]
     if any(not witness["breaks_float32"] for witness in witnesses):
         notes.append(f"a counterexample breaks the real network at its exact decimals (exact_inputs), not the {network.dtype} one at its rounding")
-    return Result(counterexamples=found, notes=notes, exact_inputs=[witness["input"] for witness in witnesses], **known)
+    return Result(counterexamples=found, notes=notes, certificate=certificate, exact_inputs=[witness["input"] for witness in witnesses], **known)
 
 
 def _more(options: Options, target: _native.Network, query: _native.Query, first: dict[str, Any], most: int) -> list[dict[str, Any]]:

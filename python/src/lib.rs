@@ -4,6 +4,7 @@
 
 mod arrays;
 mod bounds;
+mod certificate;
 mod errors;
 mod network;
 mod query;
@@ -18,6 +19,8 @@ use pyo3::prelude::*;
 mod _native {
     #[pymodule_export]
     use crate::bounds::{node_ranges, output_bounds};
+    #[pymodule_export]
+    use crate::certificate::check_certificate;
     #[pymodule_export]
     use crate::errors::{InternalError, UnsupportedError};
     #[pymodule_export]

@@ -22,12 +22,17 @@ pub struct Network {
 }
 
 /// What the network was read from, to read it again.
-struct Source {
+pub struct Source {
     bytes: Vec<u8>,
     name: PathBuf,
 }
 
 impl Source {
+    /// The file, inflated.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     fn read(&self) -> PyResult<Graph> {
         input::parse_network(self.bytes.clone(), &self.name).map_err(of_input)
     }
@@ -137,6 +142,11 @@ impl Network {
 }
 
 impl Network {
+    /// What it was read from.
+    pub fn origin(&self) -> Arc<Source> {
+        Arc::clone(&self.source)
+    }
+
     /// The last layer as a network of its own, whose input is what it reads, where the only output is one layer's weighted sum.
     pub fn head(&self, py: Python<'_>) -> PyResult<Option<Arc<Graph>>> {
         if self.head.get().is_none() {

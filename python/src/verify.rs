@@ -10,9 +10,10 @@ use engine::input::vnnlib;
 use engine::query::{DeclaredElement, Query as Asked};
 use engine::search::{self, Config, Observer, Progress, Reason, Report, SemanticsChoice, Verdict, Witness};
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyBytes, PyDict};
 
 use crate::arrays;
+use crate::certificate;
 use crate::errors::{UnsupportedError, of_query, value};
 use crate::network::Network;
 use crate::query::Query;
@@ -86,9 +87,10 @@ impl Observer for Latest {
 
 /// Decides whether any input of the query breaks the property; with `prove=False` only looks for such an input.
 ///
+/// `certify` is the text of the query: a proof then comes with a certificate, which the checker has accepted.
 /// `progress` is called a few times per second with (subproblems, open, proved share, worst margin or None).
 #[pyfunction]
-#[pyo3(signature = (network, query, *, semantics="auto", timeout=None, threads=None, max_memory=4 << 30, seed=0, attack=true, prove=true, progress=None))]
+#[pyo3(signature = (network, query, *, semantics="auto", timeout=None, threads=None, max_memory=4 << 30, seed=0, attack=true, prove=true, progress=None, certify=None))]
 #[allow(clippy::too_many_arguments, reason = "Python's keyword arguments")]
 pub fn verify<'py>(
     py: Python<'py>,
@@ -102,6 +104,7 @@ pub fn verify<'py>(
     attack: bool,
     prove: bool,
     progress: Option<Py<PyAny>>,
+    certify: Option<Vec<u8>>,
 ) -> PyResult<Bound<'py, PyDict>> {
     let started = Instant::now();
     let choice = self::semantics(semantics)?;
@@ -115,6 +118,7 @@ pub fn verify<'py>(
         max_memory,
         seed,
         attack,
+        record: certify.is_some(),
         stop: Arc::clone(&stop),
         ..Config::default()
     };
@@ -126,10 +130,19 @@ pub fn verify<'py>(
     };
     let (graph, asked, observer) = (Arc::clone(&network.graph), Arc::clone(&query.asked), Arc::clone(&latest));
     let decide = if prove { search::verify } else { search::refute };
-    let work = move || decide(&graph, &asked, &config, observer.as_ref());
-    let report = running::run(py, &stop, deadline, tick, work)?;
-    let report = report.unwrap_or_else(|| Report::unknown(Reason::Timeout, None));
-    answer(py, &report, started.elapsed())
+    let source = network.origin();
+    let work = move || {
+        let mut report = decide(&graph, &asked, &config, observer.as_ref());
+        let certificate = certify.and_then(|query| certificate::certify(&mut report, source.bytes(), &query, config.threads));
+        (report, certificate)
+    };
+    let done = running::run(py, &stop, deadline, tick, work)?;
+    let (report, certificate) = done.unwrap_or_else(|| (Report::unknown(Reason::Timeout, None), None));
+    let dict = answer(py, &report, started.elapsed())?;
+    if let Some((bytes, words)) = certificate {
+        dict.set_item("certificate", (PyBytes::new(py, &bytes), words))?;
+    }
+    Ok(dict)
 }
 
 fn answer<'py>(py: Python<'py>, report: &Report, elapsed: Duration) -> PyResult<Bound<'py, PyDict>> {
