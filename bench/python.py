@@ -67,7 +67,7 @@ def main():
     print(f"wheel                        {arguments.wheel.stat().st_size / 1e6:.2f} MB")
     numpy_seconds, own_seconds = install_seconds(arguments.wheel)
     print(f"install                      {own_seconds:.1f} s (NumPy before it: {numpy_seconds:.1f} s)")
-    print(f"import ironbound             {1e3 * import_seconds('ironbound'):.0f} ms (after NumPy: {1e3 * import_seconds('ironbound', 'import numpy'):.0f} ms)")
+    print(f"import ironbound, CPU        {1e3 * import_seconds('ironbound'):.0f} ms (after NumPy: {1e3 * import_seconds('ironbound', 'import numpy'):.0f} ms)")
     if arguments.acas:
         net, query = ironbound.Network(arguments.acas[0]), ironbound.read_vnnlib(arguments.acas[1])
         least, middle = beside_the_engine(lambda: ironbound.verify(net, query, threads=1), 50)
