@@ -91,4 +91,8 @@ fn a_margin_certificate_needs_its_files_to_be_accepted() {
     let check = ["check", "--format", "robust_margin_cert_v0_1"];
     assert_eq!(bench.run(&[&check[..], &["w.json", "d.json", "c.json"]].concat()).code, 0);
     assert_eq!(bench.run(&[&check[..], &["c.json"]].concat()).code, 2);
+    let run = bench.run(&["export", "--format", "robust_margin_cert_v0_1", "--eps", "0.01", "w.json", "d.json", "-o", "e.json"]);
+    assert_eq!(run.code, 0, "{run:?}");
+    let run = bench.run(&[&check[..], &["w.json", "d.json", "e.json"]].concat());
+    assert_eq!((run.code, run.output.contains("eps = 0.01")), (0, true), "{run:?}");
 }

@@ -20,7 +20,7 @@ mod vnnlib;
 
 use std::path::Path;
 
-pub use options::{DigitsArgs, TrainArgs};
+pub use options::{DigitsArgs, TrainArgs, radius};
 
 use crate::Finished;
 use crate::failure::Failure;
@@ -96,17 +96,30 @@ fn certify_files(weights: &Path, dataset: &Path, asked: &Asked, certificate: Opt
     let name = dataset.display().to_string();
     let mut text = report(std::slice::from_ref(&network), &data, &name, asked)?;
     if let Some(file) = certificate {
-        let sources = Sources {
-            weights_path: weights.display().to_string(),
-            dataset_path: name,
-            weights_sha256: sha256::hex_digest(&weights_bytes),
-            dataset_sha256: sha256::hex_digest(&dataset_bytes),
-        };
+        let sources = sources(weights, &weights_bytes, dataset, &dataset_bytes);
         let certificate = Certificate::prove(&network, &data, asked.max, asked.question(), sources)?;
         json::write_bytes(file, certificate.to_json().as_bytes())?;
         text += &format!("\nwrote {} ({} images certified by {})\n", file.display(), certificate.certified(), certificate.method);
     }
     Ok(text)
+}
+
+fn sources(weights: &Path, weights_bytes: &[u8], dataset: &Path, dataset_bytes: &[u8]) -> Sources {
+    Sources {
+        weights_path: weights.display().to_string(),
+        dataset_path: dataset.display().to_string(),
+        weights_sha256: sha256::hex_digest(weights_bytes),
+        dataset_sha256: sha256::hex_digest(dataset_bytes),
+    }
+}
+
+/// For `ironbound export`: a certificate of the first `max` images, under `both`.
+pub fn margin_certificate(weights: &Path, dataset: &Path, eps: f64, max: usize) -> Result<String, Failure> {
+    let ((network, weights_bytes), (data, dataset_bytes)) = (load_weights(weights)?, load_dataset(dataset)?);
+    certify::check_fit(&network, &data)?;
+    let sources = sources(weights, &weights_bytes, dataset, &dataset_bytes);
+    let question = certify::Question { eps, semantics: checker::Semantics::Both };
+    Ok(Certificate::prove(&network, &data, max, question, sources)?.to_json())
 }
 
 /// Counts, as a table; all networks see the same images.

@@ -166,7 +166,8 @@ fn number(text: &str, fits: impl Fn(f64) -> bool, expected: &str) -> Result<f64,
     text.parse().ok().filter(|&x| fits(x)).ok_or_else(|| format!("expected {expected}"))
 }
 
-fn radius(text: &str) -> Result<f64, String> {
+/// A radius of at least 0.
+pub fn radius(text: &str) -> Result<f64, String> {
     number(text, |x| x.is_finite() && x >= 0.0, "a finite number of at least 0, such as 0.02")
 }
 

@@ -13,6 +13,7 @@ use exchange::{lirpa, nodes};
 use super::Format;
 use super::given::Given;
 use crate::Finished;
+use crate::digits;
 use crate::failure::Failure;
 use crate::options::parse_seconds;
 
@@ -31,6 +32,12 @@ pub struct Arguments {
     /// Put the network into the certificate (per-node formats)
     #[arg(long)]
     embed: bool,
+    /// How far each pixel may move (robust_margin_cert_v0_1)
+    #[arg(long, default_value_t = 0.02, value_parser = digits::radius)]
+    eps: f64,
+    /// Prove this many images at most (robust_margin_cert_v0_1)
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    max: usize,
     /// Give up beyond this many leaves (abcrown_leaf_artifact_v0_1)
     #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..))]
     max_leaves: u32,
@@ -54,7 +61,8 @@ pub fn run(arguments: &Arguments) -> Result<Finished, Failure> {
 fn write(arguments: &Arguments) -> Result<String, Failure> {
     let format = arguments.format;
     if format == Format::RobustMargin {
-        return Err(Failure::new("`ironbound digits --weights W --dataset D --certificate FILE` writes this format"));
+        let [weights, dataset] = &arguments.files[..] else { return Err(Failure::new("give WEIGHTS and DATASET for this format")) };
+        return digits::margin_certificate(weights, dataset, arguments.eps, arguments.max);
     }
     let given = Given::read(&arguments.files)?;
     let graph = given.needed_network("this format is about a network")?;

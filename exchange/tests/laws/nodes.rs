@@ -166,6 +166,27 @@ fn accepted_mutations_state_something_true() {
 }
 
 #[test]
+fn accepted_mutations_about_smooth_functions_and_products_state_something_true() {
+    let (graph, mut random, mut tally) = (varied(), Random::new(12), Tally::default());
+    let domain = vec![(Decimal::from(-1), Decimal::ONE); 2];
+    let good = read(&write(&graph, &domain, Kind::AlphaBeta, false).expect("proved"));
+    for (place, changed) in all(&good) {
+        let value = parse("c", text(&changed).as_bytes(), Reading::Decimal).ok();
+        let accepted = value.filter(|v| matches!(judge("c", v, Kind::AlphaBeta, &graph, None, None), Ok(Judgement::Accepted(_))));
+        tally.count(&place, accepted.is_some());
+        let Some(value) = accepted else { continue };
+        let claims = read_claims(&value, &graph);
+        let Some(domain) = claimed_domain(&graph, &claims) else { continue };
+        for point in oracle::points(&domain, &mut random, 6) {
+            if let Err(problem) = holds_at(&graph, &claims, &point) {
+                panic!("{place} was changed, accepted, and {problem} is false: {}", text(&value));
+            }
+        }
+    }
+    assert!(tally.tried > 1000 && tally.total() > 100 && tally.total() * 2 < tally.tried, "{tally:?}");
+}
+
+#[test]
 fn slopes_phases_and_boxes_that_do_not_follow_are_rejected() {
     let graph = oracle::network(&mut Random::new(4), 2, 3);
     let domain = vec![(Decimal::from(-1), Decimal::ONE); 2];
