@@ -111,20 +111,18 @@ impl<'c> Combination<'c> {
 
     /// Coefficients of `scale claimed - combination`; those of a missing claim count as 0.
     fn differences<A: Arithmetic>(&self, coefficients: &[Number], scale: &A, width: usize) -> Vec<A> {
-        let mut difference = vec![A::ZERO; width];
-        for (d, c) in difference.iter_mut().zip(coefficients) {
-            d.add_product(scale, &A::of(c));
-        }
+        let mut parts = vec![(scale.clone(), coefficients)];
+        let minus = |factor: &Factor| factor.value::<A>().negated();
+        parts.extend(self.terms.iter().filter_map(|(factor, line)| match line {
+            Line::Affine(own, _) => Some((minus(factor), *own)),
+            _ => None,
+        }));
+        let mut difference = A::weighted(&parts, width);
         for (factor, line) in &self.terms {
-            let factor = factor.value::<A>().negated();
-            match line {
-                Line::Affine(own, _) => difference.iter_mut().zip(*own).for_each(|(d, c)| d.add_product(&factor, &A::of(c))),
-                Line::Constant(_) => {}
-                Line::Unit(k) => {
-                    if let Some(d) = difference.get_mut(*k) {
-                        d.add_product(&factor, &A::of_f64(1.0));
-                    }
-                }
+            if let Line::Unit(k) = line
+                && let Some(d) = difference.get_mut(*k)
+            {
+                d.add_product(&minus(factor), &A::of_f64(1.0));
             }
         }
         difference
