@@ -4,7 +4,7 @@ use crate::certificate::{Container, Cursor, Fault, HEADER, Kind};
 use crate::network::Network;
 use crate::query::Query;
 use crate::read::{Error, onnx, vnnlib};
-use crate::{Accepted, Rejection, Semantics, check, sha256, witness};
+use crate::{Accepted, Rejection, Semantics, check, integer, sha256, witness};
 
 /// What a certificate has shown about the files.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,33 +33,45 @@ impl std::fmt::Display for Failure {
     }
 }
 
-/// Checks a certificate against the uncompressed bytes of an ONNX and a VNN-LIB file.
+/// Checks a certificate against the uncompressed bytes of its files: ONNX and VNN-LIB, or those of an integer network.
 pub fn check_files(network: &[u8], query: &[u8], certificate: &[u8], threads: usize) -> Result<Shown, Failure> {
-    let rejected = |at: usize, reason: String| Failure::Rejected(Rejection { case: 0, path: Vec::new(), node: at, at, reason });
-    let container = Container::read(certificate).map_err(|fault| rejected(fault.at, fault.reason))?;
+    let container = Container::read(certificate).map_err(rejected)?;
+    let other = |at, what: &str| Err(rejected(Fault { at, reason: format!("the certificate is about another {what}: the hashes differ") }));
     if container.network != sha256::digest(network) {
-        return Err(rejected(15, "the certificate is about another network: the hashes differ".into()));
+        return other(15, "network");
     }
     if container.query != sha256::digest(query) {
-        return Err(rejected(47, "the certificate is about another query: the hashes differ".into()));
+        return other(47, "query");
     }
+    match container.kind {
+        Kind::Proof | Kind::Witness => check_real(network, query, &container, certificate, threads),
+        Kind::IntegerProof | Kind::IntegerWitness => match integer::check(network, query, certificate) {
+            Ok(integer::Shown::Robust { leaves }) => Ok(Shown::Holds(Semantics::Integer, Accepted { nodes: leaves, leaves, proved: 1.0 })),
+            Ok(integer::Shown::Vulnerable { .. }) => Ok(Shown::Fails(Semantics::Integer)),
+            Err(fault) => Err(rejected(fault)),
+        },
+    }
+}
+
+fn rejected(fault: Fault) -> Failure {
+    Failure::Rejected(Rejection { case: 0, path: Vec::new(), node: fault.at, at: fault.at, reason: fault.reason })
+}
+
+fn check_real(network: &[u8], query: &[u8], container: &Container, certificate: &[u8], threads: usize) -> Result<Shown, Failure> {
     let failure = |what: &str, error: Error| match error {
         Error::Unreadable(why) => Failure::Unreadable(format!("the {what} cannot be read: {why}")),
-        Error::NotCertified(why) => rejected(0, format!("the {what} cannot be certified: {why}")),
+        Error::NotCertified(why) => rejected(Fault { at: 0, reason: format!("the {what} cannot be certified: {why}") }),
     };
     let network = onnx::network(network).map_err(|e| failure("network", e))?;
     let query = vnnlib::query(query).map_err(|e| failure("query", e))?;
-    match container.kind {
-        Kind::Proof => {
-            let accepted = check(&network, &query, container.semantics, certificate, threads).map_err(Failure::Rejected)?;
-            Ok(Shown::Holds(container.semantics, accepted))
-        }
-        Kind::Witness => {
-            let replayed = replay(&network, &query, container.semantics, certificate);
-            replayed.map_err(|fault| rejected(fault.at, fault.reason)).map(|()| Shown::Fails(container.semantics))
-        }
-        kind => Err(rejected(12, format!("{kind:?} is not known for these files"))),
+    if container.kind == Kind::Proof {
+        let accepted = check(&network, &query, container.semantics, certificate, threads).map_err(Failure::Rejected)?;
+        return Ok(Shown::Holds(container.semantics, accepted));
     }
+    if container.partial {
+        return Err(rejected(Fault { at: 14, reason: "a witness cannot be partial".into() }));
+    }
+    replay(&network, &query, container.semantics, certificate).map_err(rejected).map(|()| Shown::Fails(container.semantics))
 }
 
 /// A witness: the number of inputs, then each value as a decimal with its length.
