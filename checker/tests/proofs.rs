@@ -7,20 +7,7 @@ use checker::network::Network;
 use checker::query::{Constraint, Query};
 use checker::{Semantics, check, check_all};
 use support::prover::{constraint, container, payload, prove, query};
-use support::{Random, evaluate, exact, random_network};
-
-/// A random query about which nothing is known.
-fn random_query(random: &mut Random, network: &Network, dims: usize) -> Query {
-    let outputs = network.nodes[network.outputs[0]].len;
-    let low: Vec<f64> = (0..dims).map(|_| random.unit() as f32 as f64).collect();
-    let high: Vec<f64> = low.iter().map(|l| (l + random.unit().abs()) as f32 as f64).collect();
-    let row = |random: &mut Random| {
-        let terms: Vec<(usize, f64)> = (0..outputs.min(2)).map(|o| (o, random.unit())).collect();
-        constraint(&terms, 2.0 * random.unit() - 0.4, random.below(2) == 0)
-    };
-    let disjuncts = (0..1 + random.below(2)).map(|_| (0..1 + random.below(2)).map(|_| row(random)).collect()).collect();
-    query(&low, &high, outputs, disjuncts)
-}
+use support::{Random, evaluate, exact, random_network, random_query};
 
 fn value(c: &Constraint, x: &[Rational], y: &[Rational]) -> Rational {
     let of = |terms: &[(usize, Rational)], values: &[Rational]| terms.iter().fold(exact(0.0), |s, (i, c)| s.plus(&c.times(&values[*i])));
@@ -127,6 +114,7 @@ fn changed_certificates_prove_nothing_false() {
         let Some(bytes) = prove(&network, &query, Semantics::Real, 20, seed) else { continue };
         // The same question, but with the constants raised until a lattice point satisfies it.
         let mut harder = query.clone();
+        harder.cases[0].cuts.clear();
         while counterexample(&network, &harder).is_none() {
             for c in harder.cases[0].disjuncts.iter_mut().flatten() {
                 c.constant = c.constant.plus(&exact(0.125));

@@ -5,6 +5,8 @@ pub mod prover;
 
 use checker::exact::Rational;
 use checker::network::{Affine, Convolution, Linear, Network, Node, Operation};
+use checker::query::{Constraint, Query};
+use prover::{constraint, query};
 
 /// A generator of pseudo-random numbers (splitmix64).
 pub struct Random(pub u64);
@@ -244,4 +246,27 @@ pub fn each_weight(linear: &Linear, o: usize, inputs: usize, f: &mut dyn FnMut(u
             }
         }
     }
+}
+
+/// A random query about which nothing is known.
+pub fn random_query(random: &mut Random, network: &Network, dims: usize) -> Query {
+    let outputs = network.nodes[network.outputs[0]].len;
+    let low: Vec<f64> = (0..dims).map(|_| random.unit() as f32 as f64).collect();
+    let high: Vec<f64> = low.iter().map(|l| (l + random.unit().abs()) as f32 as f64).collect();
+    let row = |random: &mut Random| {
+        let terms: Vec<(usize, f64)> = (0..outputs.min(2)).map(|o| (o, random.unit())).collect();
+        let mut row = constraint(&terms, 2.0 * random.unit() - 0.4, random.below(2) == 0);
+        if random.below(4) == 0 {
+            row.inputs.push((random.below(dims), exact(random.unit())));
+        }
+        row
+    };
+    let disjuncts = (0..1 + random.below(2)).map(|_| (0..1 + random.below(2)).map(|_| row(random)).collect()).collect();
+    let mut query = query(&low, &high, outputs, disjuncts);
+    if random.below(4) == 0 {
+        // A half-space through the box.
+        let inputs = (0..dims).map(|d| (d, exact(random.unit()))).collect();
+        query.cases[0].cuts.push(Constraint { inputs, outputs: vec![], constant: exact(random.unit()), strict: false });
+    }
+    query
 }
