@@ -32,4 +32,5 @@ export OMP_NUM_THREADS=1
 # From a folder without the sources, so that `import ironbound` can only find the wheel.
 cd tests
 "$VENV/bin/python" -m mypy --config-file ../pyproject.toml --package ironbound
+"$VENV/bin/python" -m mypy.stubtest ironbound._native --mypy-config-file ../pyproject.toml
 "$VENV/bin/python" -m pytest --quiet -rs .

@@ -2,7 +2,21 @@
 
 from collections.abc import Callable, Sequence
 from os import PathLike
-from typing import Any
+from typing import Any, final
+
+__all__ = [
+    "InternalError",
+    "Network",
+    "Query",
+    "Region",
+    "UnsupportedError",
+    "__version__",
+    "check_certificate",
+    "main",
+    "node_ranges",
+    "output_bounds",
+    "verify",
+]
 
 __version__: str
 
@@ -11,6 +25,7 @@ class InternalError(RuntimeError): ...
 
 _Inequality = tuple[Sequence[tuple[int, str]], str, bool]
 
+@final
 class Network:
     @staticmethod
     def read(path: str | PathLike[str]) -> Network: ...
@@ -33,6 +48,7 @@ class Network:
     def evaluate(self, points: bytes, double: bool = False) -> bytes: ...
     def without_softmax(self) -> Network | None: ...
 
+@final
 class Region:
     @staticmethod
     def of_ends(low: bytes | Sequence[str], high: bytes | Sequence[str]) -> Region: ...
@@ -45,6 +61,7 @@ class Region:
     def ends(self) -> tuple[list[str], list[str]]: ...
     def __len__(self) -> int: ...
 
+@final
 class Query:
     @staticmethod
     def parse(text: bytes, name: str, strict: bool = False, allow_empty: bool = False) -> Query: ...

@@ -35,6 +35,7 @@ def robustness(
     threads: int | None = None,
     seed: int = 0,
     progress: Reporter = None,
+    certify: bool = False,
 ) -> Result:
     """Proves that every image within ``eps`` of ``image``, pixel by pixel, is given ``label``; or finds one that is not.
 
@@ -53,6 +54,7 @@ def robustness(
         threads: as for :func:`verify`.
         seed: as for :func:`verify`.
         progress: as for :func:`verify`.
+        certify: as for :func:`verify`.
 
     Raises:
         ValueError: a pixel outside ``clip``, a label that is no output, a shape that does not fit.
@@ -60,7 +62,7 @@ def robustness(
     if norm not in ("inf", float("inf"), np.inf):
         raise ValueError(f"norm={norm!r}: only 'inf' (every pixel by at most eps) is supported")
     network = as_network(net, numbers(image, "image").size)
-    options = Options(semantics=semantics, timeout=timeout, threads=threads, seed=seed, progress=progress)
+    options = Options(semantics=semantics, timeout=timeout, threads=threads, seed=seed, progress=progress, certify=certify)
     return _robust(options, network, image, label, eps, clip, counterexamples)
 
 

@@ -66,6 +66,18 @@ def test_a_table_is_written_as_csv(classifier, images, labels, tmp_path):
     assert (tmp_path / "t.csv").read_text().splitlines()[0].startswith("index,label,predicted,verdict")
 
 
+def test_a_table_becomes_a_data_frame(classifier, images, labels):
+    pandas = pytest.importorskip("pandas", reason="SKIPPED LOUDLY: pandas is not installed, so no data frame was made")
+    table = ironbound.certify_dataset(classifier, images[:3], labels[:3], 0.01)
+    frame = table.to_pandas()
+    assert isinstance(frame, pandas.DataFrame) and list(frame["verdict"]) == [row.verdict for row in table]
+
+
+def test_a_robustness_query_is_certified(classifier, images, labels):
+    result = ironbound.robustness(classifier, images[0], labels[0], 0.005, certify=True)
+    assert result and result.certificate is not None and result.certificate.check().startswith("holds")
+
+
 def test_wrong_data_sets_are_refused(classifier, images, labels):
     with pytest.raises(ValueError, match="are not 19 images of 4 elements|numbers are not"):
         ironbound.certify_dataset(classifier, images, labels[:19], 0.01)
