@@ -2,6 +2,7 @@
 
 pub mod chain;
 mod crown;
+pub mod exact;
 mod game;
 mod interval;
 mod network;

@@ -7,9 +7,9 @@ use checker::Semantics;
 
 use super::attack::{Attack, Effort};
 use super::chain::{AnyPart, ChainMethod};
-use super::tree::{self, End};
-use super::{Config, Observer, Reason, Report, Statistics, Verdict, Witness, problem, wide, witness};
+use super::{Config, Observer, Reason, Report, Statistics, Verdict, Witness, phases, problem, small, wide, witness};
 use crate::bounds::chain::{Bounder, compile};
+use crate::bounds::exact::Skeleton;
 use crate::graph::Graph;
 use crate::numerics::Real;
 use crate::proof::{Log, Proof};
@@ -130,7 +130,8 @@ impl Solver<'_> {
 
     fn prove(&self, semantics: Semantics, mut statistics: Statistics) -> Attempt {
         let chains = self.chains();
-        let wide_chain = if chains.is_none() { compile::<f32>(self.network) } else { None };
+        let skeleton = phases::skeleton(self.network, chains.is_some());
+        let wide_chain = if chains.is_none() && skeleton.is_none() { compile::<f32>(self.network) } else { None };
         let mut margin = f64::INFINITY;
         let mut first = 0;
         let total = self.query.cases.len() as f64;
@@ -139,15 +140,13 @@ impl Solver<'_> {
             recorded.trees.resize_with(self.query.cases.len(), Arc::default);
         }
         for (done, case) in self.query.cases.iter().enumerate() {
-            let outcome = match &chains {
-                Some(chains) => self.search_chain(chains, case, first, semantics, recorded.trees.get(done), &mut statistics),
-                None => {
-                    if self.config.record {
-                        recorded.obstacle = Some("proofs of networks that are no small chain of hinges are not recorded yet".into());
-                    }
-                    wide::decide(self, wide_chain.as_ref(), case, first, semantics, &mut statistics)
-                }
-            };
+            if chains.is_none() && self.config.record {
+                recorded.obstacle = Some("proofs of networks that are no small chain of hinges are not recorded yet".into());
+            }
+            let small = Small { chains: chains.as_ref(), skeleton: skeleton.as_ref(), log: recorded.trees.get(done) };
+            let outcome = self
+                .search_small(&small, case, first, semantics, &mut statistics)
+                .unwrap_or_else(|| wide::decide(self, wide_chain.as_ref(), case, first, semantics, &mut statistics));
             match outcome {
                 CaseOutcome::Proved(least) => margin = margin.min(least),
                 CaseOutcome::Refuted(witness) => return Attempt::Fails(Box::new((*witness, statistics))),
@@ -206,15 +205,32 @@ impl Solver<'_> {
         Some(Chains { single, double: Bounder::new(double, Default::default(), nothing) })
     }
 
-    fn search_chain(
+    /// By the chain engine and on phases, where the network is made for them; `None` if it is for neither.
+    fn search_small(
         &self,
-        chains: &Chains,
+        small: &Small,
         case: &Case,
         first: usize,
         semantics: Semantics,
-        log: Option<&Arc<Log>>,
         statistics: &mut Statistics,
-    ) -> CaseOutcome {
+    ) -> Option<CaseOutcome> {
+        let check = |x: &[f64]| self.check(case, first, semantics, x).is_some();
+        // What is proved on phases is not recorded yet.
+        let skeleton = small.skeleton.filter(|_| small.log.is_none() || small.chains.is_none());
+        let build = || skeleton.and_then(|s| phases::program(self, s, case, semantics));
+        let chain = small.chains.map(|chains| self.chain_method(chains, case, semantics, small.log, &check));
+        let with_root = chain.as_ref().map(|method| (method, method.root.clone()));
+        Some(small::search(self, with_root, &build, &check, statistics)?.outcome(self, case, first, semantics))
+    }
+
+    fn chain_method<'a>(
+        &'a self,
+        chains: &Chains,
+        case: &Case,
+        semantics: Semantics,
+        log: Option<&Arc<Log>>,
+        check: &'a (dyn Fn(&[f64]) -> bool + Sync),
+    ) -> ChainMethod<'a> {
         let deployed = problem::deployed(semantics, self.network.element);
         let (low, high) = problem::region_box(case, semantics, self.network.element);
         let single = chains.single.as_ref().map(|b| b.with(problem::objectives(case, self.network), deployed));
@@ -226,36 +242,16 @@ impl Solver<'_> {
             }
             None => AnyPart::Double(double.root(low, high)),
         };
-        let check = |x: &[f64]| self.check(case, first, semantics, x).is_some();
-        let method = ChainMethod {
-            single,
-            double,
-            check: &check,
-            root: root.clone(),
-            deadline: self.deadline,
-            seed: self.config.seed,
-            attack: self.config.attack,
-            log: log.cloned(),
-        };
-        let result = tree::search(&method, vec![root], self.config, self.deadline, self.observer);
-        statistics.subproblems += result.steps;
-        statistics.proved = result.proved;
-        statistics.method = "branch and bound on inputs and neurons".into();
-        match result.end {
-            End::Witness(point) => match self.check(case, first, semantics, &point) {
-                Some(witness) => CaseOutcome::Refuted(Box::new(witness)),
-                None => CaseOutcome::Open(Reason::Precision("a counterexample could not be replayed".into()), None),
-            },
-            End::Stopped(reason) => CaseOutcome::Open(reason, Some(result.worst)),
-            End::Done if result.stuck.is_empty() => CaseOutcome::Proved(result.margin),
-            End::Done => {
-                let word = semantics.word();
-                let count = result.stuck.len();
-                let why = format!("{word}: {count} parts are too small to split; the worst bound there is {:e}", result.worst);
-                CaseOutcome::Open(Reason::Precision(why), Some(result.worst))
-            }
-        }
+        let (deadline, seed, attack) = (self.deadline, self.config.seed, self.config.attack);
+        ChainMethod { single, double, check, root, deadline, seed, attack, log: log.cloned() }
     }
+}
+
+/// What a small network is searched with.
+struct Small<'a> {
+    chains: Option<&'a Chains>,
+    skeleton: Option<&'a Skeleton>,
+    log: Option<&'a Arc<Log>>,
 }
 
 /// What became of a case.

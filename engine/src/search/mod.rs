@@ -9,14 +9,17 @@ mod forms;
 mod gradient;
 mod inspect;
 mod neurons;
+mod phases;
 mod problem;
 mod report;
+mod small;
 mod tree;
 mod wide;
 mod witness;
 
 pub use config::{Config, SemanticsChoice};
 pub use inspect::{BoundMethod, output_bounds, refute};
+pub use phases::{Finish, Phases};
 pub use report::{Observer, Progress, Reason, Report, Silent, Statistics, Verdict, Witness};
 
 use std::time::Instant;

@@ -70,6 +70,8 @@ pub struct Result<P> {
     pub worst: f64,
     /// Parts that could not be decided.
     pub stuck: Vec<P>,
+    /// Parts left for another call, where this one paused.
+    pub open: Vec<P>,
 }
 
 /// The ends of a search.
@@ -81,6 +83,8 @@ pub enum End {
     Witness(Vec<f64>),
     /// Stopped early.
     Stopped(Reason),
+    /// As many steps as were asked for are done.
+    Paused,
 }
 
 /// Parts taken per round.
@@ -117,17 +121,44 @@ pub fn search<M: Method>(
     deadline: Option<Instant>,
     observer: &dyn Observer,
 ) -> Result<M::Part> {
+    search_some(method, roots, 0, u64::MAX, config, deadline, observer)
+}
+
+/// As [`search`], continued after `done` steps, and pausing after about `most` more.
+pub fn search_some<M: Method>(
+    method: &M,
+    roots: Vec<M::Part>,
+    done: u64,
+    most: u64,
+    config: &Config,
+    deadline: Option<Instant>,
+    observer: &dyn Observer,
+) -> Result<M::Part> {
     let mut open = roots;
-    let mut result = Result { end: End::Done, steps: 0, proved: 0.0, margin: f64::INFINITY, worst: f64::NEG_INFINITY, stuck: Vec::new() };
+    let mut result = Result {
+        end: End::Done,
+        steps: 0,
+        proved: 0.0,
+        margin: f64::INFINITY,
+        worst: f64::NEG_INFINITY,
+        stuck: Vec::new(),
+        open: Vec::new(),
+    };
     let mut pool = Workers { method, idle: (0..config.threads.max(1)).map(|_| method.workspace()).collect() };
     let mut told = Instant::now();
-    let mut efforts = 0;
+    let due = |efforts: u32, steps: u64| efforts < MOST_EFFORTS && done + steps >= FIRST_ASSAULT << (3 * efforts);
+    let mut efforts = (0..MOST_EFFORTS).find(|&e| !due(e, 0)).unwrap_or(MOST_EFFORTS);
     while !open.is_empty() {
         if let Some(reason) = limit(config, deadline, open.len() as u64 * method.part_size()) {
             result.end = End::Stopped(reason);
             break;
         }
-        let tasks = take(method, &mut open);
+        if result.steps >= most {
+            result.end = End::Paused;
+            break;
+        }
+        let most_tasks = ((most - result.steps) / STEPS as u64).clamp(1, TASKS as u64) as usize;
+        let tasks = take(method, &mut open, most_tasks);
         for report in pool.run(tasks, deadline, config) {
             result.steps += report.steps;
             result.proved += report.proved;
@@ -140,7 +171,7 @@ pub fn search<M: Method>(
                 return result;
             }
         }
-        if efforts < MOST_EFFORTS && result.steps >= FIRST_ASSAULT << (3 * efforts) {
+        if due(efforts, result.steps) {
             if let Some(point) = method.assault(efforts, &mut pool.idle[0]) {
                 result.end = End::Witness(point);
                 return result;
@@ -166,7 +197,10 @@ pub fn search<M: Method>(
         result.end = End::Stopped(reason);
     }
     result.worst = open.iter().map(|p| method.urgency(p)).fold(result.worst, f64::max);
-    result.stuck.append(&mut open);
+    match result.end {
+        End::Paused => result.open = open,
+        _ => result.stuck.append(&mut open),
+    }
     result
 }
 
@@ -189,9 +223,9 @@ struct Task<P> {
 }
 
 /// The parts of the next round: the least proved and the most promising ones, then the newest.
-fn take<M: Method>(method: &M, open: &mut Vec<M::Part>) -> Vec<Task<M::Part>> {
+fn take<M: Method>(method: &M, open: &mut Vec<M::Part>, most: usize) -> Vec<Task<M::Part>> {
     let mut tasks = Vec::new();
-    if open.len() > TASKS {
+    if open.len() > most && most > URGENT + PROMISING {
         for turn in 0..URGENT + PROMISING {
             let eager = turn >= URGENT;
             let value = |p: &M::Part| if eager { method.promise(p) } else { method.urgency(p) };
@@ -199,7 +233,7 @@ fn take<M: Method>(method: &M, open: &mut Vec<M::Part>) -> Vec<Task<M::Part>> {
             tasks.push(Task { part: open.remove(most.expect("the stack is not empty")), eager });
         }
     }
-    let rest = open.len().saturating_sub(TASKS - tasks.len());
+    let rest = open.len().saturating_sub(most - tasks.len());
     tasks.extend(open.drain(rest..).map(|part| Task { part, eager: false }));
     tasks
 }

@@ -255,6 +255,7 @@ impl Root<'_> {
                 None => CaseOutcome::Open(Reason::Precision("a counterexample could not be replayed".into()), None),
             },
             End::Stopped(reason) => CaseOutcome::Open(reason, Some(result.worst)),
+            End::Paused => CaseOutcome::Open(Reason::Stopped, Some(result.worst)),
             End::Done if result.stuck.is_empty() => CaseOutcome::Proved(result.margin.min(left.margin)),
             End::Done if self.solver.stopped() => CaseOutcome::Open(self.solver.why_stopped(), Some(result.worst)),
             End::Done => {

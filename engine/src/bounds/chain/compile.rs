@@ -11,29 +11,48 @@ use crate::ops::{Affine, Operation};
 const MOST_WEIGHTS: usize = 8 << 20;
 
 /// One element of a value as a weighted sum of variables (inputs and hinge outputs).
-#[derive(Clone, Default)]
-struct Expression {
-    terms: Vec<(usize, f64)>,
-    bias: f64,
-    bias_error: f64,
-    bias_magnitude: f64,
-    roundings: usize,
+#[derive(Clone, Debug, Default)]
+pub(in crate::bounds) struct Expression {
+    /// Variables, each once, and their weights; exact.
+    pub terms: Vec<(usize, f64)>,
+    pub bias: f64,
+    /// How far `bias` may be from the true constant.
+    pub bias_error: f64,
+    /// Sum of the absolute constants in it.
+    pub bias_magnitude: f64,
+    /// Most roundings on any path through the affine block that ends here.
+    pub roundings: usize,
 }
 
 /// A variable: input or hinge output, with the layer that makes it.
-struct Variable {
+#[derive(Debug)]
+pub(in crate::bounds) struct Variable {
     layer: usize,
-    hinge: Option<(Expression, f64)>,
+    /// What the hinge reads, and its slope below zero; none for an input.
+    pub hinge: Option<(Expression, f64)>,
     /// True for an affine value kept as identity neurons: for the deployed network it is inside an affine block,
     /// which may be computed fused, so its magnitude counts as the sum of its absolute terms.
-    joined: bool,
+    pub joined: bool,
     /// Activation and element.
-    origin: (u32, u32),
+    pub origin: (u32, u32),
+}
+
+/// A graph as variables in order of dependence: each reads only earlier ones.
+#[derive(Debug)]
+pub(in crate::bounds) struct Unrolled {
+    pub variables: Vec<Variable>,
+    pub outputs: Vec<Expression>,
 }
 
 /// The chain of `graph` in working type `F`, or `None` if the graph has other operators than affine ones and hinges,
 /// or if joining its affine operators would round or cancel (then rounding-error constants would not carry over).
 pub fn compile<F: Kernel>(graph: &Graph) -> Option<Chain<F>> {
+    let Unrolled { variables, outputs } = unroll::<F>(graph)?;
+    Compiler { variables, values: Vec::new() }.layers::<F>(graph.input_len(), outputs)
+}
+
+/// The variables of `graph`, where [`compile`] could make a chain of it were it not too large for dense layers.
+pub(in crate::bounds) fn unroll<F: Kernel>(graph: &Graph) -> Option<Unrolled> {
     let mut compiler = Compiler { variables: Vec::new(), values: Vec::new() };
     let mut activations = 0;
     for node in &graph.nodes {
@@ -56,7 +75,7 @@ pub fn compile<F: Kernel>(graph: &Graph) -> Option<Chain<F>> {
     if !graph.inputs.is_sorted() {
         return None;
     }
-    compiler.layers::<F>(graph.input_len(), outputs)
+    Some(Unrolled { variables: compiler.variables, outputs })
 }
 
 fn constant(x: f64) -> Expression {
@@ -102,6 +121,10 @@ impl Compiler {
     }
 
     fn join<F: Kernel>(&self, op: &dyn Affine, operands: &[usize], len: usize) -> Option<Vec<Expression>> {
+        if op.weight_error() > 0.0 || op.bias_error().is_some() {
+            // Weights that stand for other reals: the sweeps of the general engine account for them.
+            return None;
+        }
         let mut value = vec![Expression::default(); len];
         let exact = |x: f64| F::from_f64(x).to_f64() == x;
         let mut fits = true;

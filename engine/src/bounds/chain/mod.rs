@@ -16,6 +16,7 @@ mod sample;
 pub use bounder::{Bounder, Outcome, Part, Workspace};
 pub use branch::Choice;
 pub use compile::compile;
+pub(in crate::bounds) use compile::{Expression, Unrolled, unroll};
 pub use facts::{Facts, Phase};
 pub use objective::{Objective, Objectives};
 
