@@ -88,7 +88,9 @@ impl<'g> Network<'g> {
                     let own = if op.is_selection() { 0 } else { op.fan_in() };
                     network.roundings[id] = own + node.inputs.iter().map(|&p| network.roundings[p]).max().unwrap_or(0);
                     let below = node.inputs.iter().map(|&p| affine_steps[p]).try_fold(0, |most, steps| steps.map(|s| most.max(s)));
-                    below.map(|s| s + !op.is_selection() as usize)
+                    // Operands that share a source may cancel (x - x), which intervals do not see.
+                    let joins = node.inputs.len() > 1 && !op.is_selection();
+                    below.map(|s| s + if joins { 2 } else { !op.is_selection() as usize })
                 }
                 _ => None,
             };
