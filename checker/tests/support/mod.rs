@@ -140,6 +140,22 @@ pub fn random_network(random: &mut Random, inputs: usize, hostile: bool) -> Netw
     b.network
 }
 
+/// Gives every weight and bias all bits of binary64, so that every product rounds.
+pub fn roughen(network: &mut Network, random: &mut Random) {
+    for node in &mut network.nodes {
+        let Operation::Affine(affine) = &mut node.operation else { continue };
+        let mut numbers: Vec<&mut Vec<f64>> = vec![&mut affine.bias];
+        for part in &mut affine.parts {
+            match part {
+                Linear::Dense(w) | Linear::Scale(w) | Linear::Sparse { weights: w, .. } => numbers.push(w),
+                Linear::Convolution(c) => numbers.push(&mut c.weights),
+                Linear::Select(_) => (),
+            }
+        }
+        numbers.into_iter().flatten().for_each(|x| *x *= 1.0 + 0.1 * random.unit());
+    }
+}
+
 pub fn exact(x: f64) -> Rational {
     Rational::from_f64(x).expect("finite")
 }

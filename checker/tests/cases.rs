@@ -1,0 +1,109 @@
+//! The trees in `cases/`: accepted, or refused for the stated reason.
+
+mod support;
+
+use std::path::Path;
+
+use checker::network::{Linear, Network, Operation};
+use checker::query::Query;
+use checker::{Accepted, Rejection, Semantics, check};
+use support::Builder;
+use support::prover::{constraint, container, payload, query};
+
+/// `z = relu(x + y) + relu(x - y)` on `[-1, 1]^2`: is `z >= 3.5` or `z >= 2.75` possible?
+fn question() -> (Network, Query) {
+    let mut b = Builder::default();
+    let input = b.node(2, vec![], Operation::Input);
+    let a = b.affine(vec![(input, Linear::Dense(vec![1.0, 1.0, 1.0, -1.0]))], 2, vec![]);
+    let h = b.node(2, vec![a], Operation::Hinge(0.0));
+    let z = b.affine(vec![(h, Linear::Dense(vec![1.0, 1.0]))], 1, vec![]);
+    b.network.outputs.push(z);
+    let row = |constant| vec![constraint(&[(0, 1.0)], constant, false)];
+    (b.network, query(&[-1.0, -1.0], &[1.0, 1.0], 1, vec![row(-3.5), row(-2.75)]))
+}
+
+/// The first line without its mark, and the tree.
+fn read(path: &Path) -> (String, Vec<u8>) {
+    let text = std::fs::read_to_string(path).unwrap();
+    let (reason, bytes) = text.split_once('\n').unwrap();
+    let tree = bytes.split_whitespace().map(|b| u8::from_str_radix(b, 16).unwrap()).collect();
+    (reason.trim_start_matches("# ").to_string(), tree)
+}
+
+fn verdict(tree: &[u8], semantics: Semantics) -> Result<Accepted, Rejection> {
+    let (network, query) = question();
+    check(&network, &query, semantics, &container(&payload(tree), semantics, false), 1)
+}
+
+fn files(folder: &str) -> Vec<std::path::PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../cases").join(folder);
+    std::fs::read_dir(folder).unwrap().map(|f| f.unwrap().path()).collect()
+}
+
+#[test]
+fn every_case_is_refused_for_its_reason() {
+    let cases = files("reject");
+    assert!(cases.len() >= 30);
+    for path in cases {
+        let (reason, tree) = read(&path);
+        for semantics in [Semantics::Real, Semantics::Float32, Semantics::Both] {
+            let rejection = verdict(&tree, semantics).expect_err(&path.display().to_string());
+            assert!(rejection.to_string().contains(&reason), "{}: {rejection}", path.display());
+        }
+    }
+}
+
+#[test]
+fn good_cases_are_accepted() {
+    for path in files("accept") {
+        for semantics in [Semantics::Real, Semantics::Float32, Semantics::Both] {
+            let accepted = verdict(&read(&path).1, semantics).unwrap_or_else(|r| panic!("{}: {r}", path.display()));
+            assert_eq!(accepted.proved, 1.0);
+        }
+    }
+}
+
+/// The same proof under another question, box or network is refused.
+#[test]
+fn a_proof_is_about_its_question() {
+    let (network, query) = question();
+    let tree = read(&files("accept").into_iter().find(|p| p.ends_with("a_split_input.txt")).unwrap()).1;
+    let bytes = container(&payload(&tree), Semantics::Real, false);
+    assert!(check(&network, &query, Semantics::Real, &bytes, 1).is_ok());
+    let refused = |network: &Network, query: &Query, what: &str| {
+        assert!(check(network, query, Semantics::Real, &bytes, 1).is_err(), "{what}");
+    };
+    let exact = support::exact;
+    let mut other = query.clone();
+    other.cases[0].high[0] = exact(2.0);
+    refused(&network, &other, "a larger box");
+    let mut other = query.clone();
+    other.cases[0].disjuncts[1][0].constant = exact(-2.5);
+    refused(&network, &other, "a harder disjunct");
+    let mut other = query.clone();
+    other.cases[0].disjuncts.push(vec![]);
+    refused(&network, &other, "another disjunct");
+    let mut other = query.clone();
+    other.cases.push(other.cases[0].clone());
+    refused(&network, &other, "another case");
+    let mut other = network.clone();
+    other.nodes[2].operation = Operation::Hinge(-1.0);
+    refused(&other, &query, "another activation");
+    let mut other = network.clone();
+    if let Operation::Affine(affine) = &mut other.nodes[3].operation {
+        affine.parts = vec![Linear::Dense(vec![1.0, 2.0])];
+    }
+    refused(&other, &query, "other weights");
+    assert!(check(&network, &query, Semantics::Both, &bytes, 1).is_err(), "another semantics");
+}
+
+/// Partial certificates say how much they prove.
+#[test]
+fn the_proved_share_is_reported() {
+    let (network, query) = question();
+    let half = 0.0f64.to_le_bytes();
+    let tree = [&[0x10, 0x20, 0, 0, 0x40, 0][..], &half, &[5, 0x10, 0x20, 1, 0, 0x50, 0x52]].concat();
+    let bytes = container(&payload(&tree), Semantics::Real, true);
+    let accepted = check(&network, &query, Semantics::Real, &bytes, 1).unwrap();
+    assert_eq!((accepted.nodes, accepted.leaves, accepted.proved), (3, 2, 0.5));
+}
