@@ -102,3 +102,43 @@ fn zero_excludes_only_what_must_be_positive() {
     assert!(excludes(-5e-324, false) && excludes(0.0, true) && excludes(-0.0, true));
     assert!(!excludes(0.0, false) && !excludes(5e-324, true) && !excludes(f64::NAN, true) && !excludes(f64::NAN, false));
 }
+
+#[test]
+fn ends_of_lines_are_outside_the_exact_ones() {
+    use checker::network::{Network, Node, Operation};
+    use checker::plan::Plan;
+    use checker::state::{State, upper_end};
+    let mut random = Random(23);
+    for case in 0..3000 {
+        let (dims, n) = (1 + random.below(4), 1 + random.below(11));
+        let node = |len, inputs, operation| Node { name: String::new(), len, inputs, operation };
+        // An input whose first element is read n times over by a hinge: only the number of elements matters.
+        let spread =
+            checker::network::Affine { parts: vec![checker::network::Linear::Select(vec![0; n])], bias: vec![], relative_error: 0.0 };
+        let nodes = vec![
+            node(dims, vec![], Operation::Input),
+            node(n, vec![0], Operation::Affine(spread)),
+            node(n, vec![1], Operation::Hinge(0.0)),
+        ];
+        let plan = Plan::new(&Network { nodes, inputs: vec![0], outputs: vec![2], double: false }).unwrap();
+        let low: Vec<f64> = (0..dims).map(|_| number(&mut random)).collect();
+        let high: Vec<f64> = low.iter().map(|l| l.max(l + number(&mut random).abs())).collect();
+        let mut state = State::root(&plan, low.clone(), high.clone(), 1);
+        let stride = state.below.len();
+        for lines in [&mut state.lower, &mut state.upper] {
+            (0..=dims).for_each(|d| (0..n).for_each(|j| lines[d * stride + j] = number(&mut random)));
+        }
+        state.concretise();
+        for j in 0..n {
+            let line = |lines: &[f64], sign: f64| -> (Vec<f64>, f64) {
+                ((0..dims).map(|d| sign * lines[d * stride + j]).collect(), sign * lines[dims * stride + j])
+            };
+            for (lines, sign, end) in [(&state.upper, 1.0, state.above[j]), (&state.lower, -1.0, -state.below[j])] {
+                let (v, k) = line(lines, sign);
+                let true_end = greatest(&v.iter().map(|&x| exact(x)).collect::<Vec<_>>(), &exact(k), &low, &high);
+                assert!(!less(&exact(end), &true_end), "case {case}: concretised to {end:e}");
+                assert!(!less(&exact(upper_end(&v, k, &low, &high)), &true_end), "case {case}: upper end");
+            }
+        }
+    }
+}
