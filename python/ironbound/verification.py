@@ -12,8 +12,9 @@ import numpy as np
 from . import _native
 from .certificates import Certificate
 from .network import Network, Source, as_network
+from .probabilities import linear_conditions
 from .progress import Progress, watching
-from .properties import Atom, Property, inequality, violations
+from .properties import Atom, Conjunction, Property, inequality, violations
 from .query import Query, negated, read_vnnlib
 from .specs import box, wanted
 
@@ -189,7 +190,7 @@ def decide(
     elif options.semantics == "auto":
         possible = _possible(network, broken)
         only_real, broken = len(possible) < len(broken), possible
-    disjuncts = [[inequality(atom, network.input_size) for atom in conjunction] for conjunction in broken]
+    disjuncts = _disjuncts(broken, network.input_size)
     query, text = _native.Query.of_box(region, [], disjuncts, network.output_size), None
     if options.certify and logits is not None:
         notes.append("not certified: the network without its Softmax is not the network of the file")
@@ -197,6 +198,11 @@ def decide(
         # The certificate is about a text, so that text is what is verified.
         text = negated(region, broken, network.input_size, network.output_size).encode()
         query = read_vnnlib(text).native
+    early, spent = _by_logits(options, network, query, region, broken, only_real) if logits is None else (None, 0.0)
+    if early is not None:
+        return early
+    if options.timeout is not None:
+        options = replace(options, timeout=max(options.timeout - spent, 0.05))
     result = _finish(options, network, target, query, counterexamples, most, notes, text)
     if logits is not None and result.verdict == "fails":
         return replace(result, semantics="real")
@@ -204,6 +210,42 @@ def decide(
         why = "a real Softmax, Sigmoid or Tanh never leaves its range, which was asked for too; a float32 one may, by its rounding error"
         return replace(result, semantics="real", notes=[*result.notes, f"{why}; the rest is proved under: {result.semantics}"])
     return result
+
+
+def _disjuncts(broken: list[Conjunction], inputs: int) -> list[list[tuple[list[tuple[int, str]], str, bool]]]:
+    return [[inequality(atom, inputs) for atom in conjunction] for conjunction in broken]
+
+
+_QUICK, _LONG = 1.0, 30.0
+"""Seconds for the bounds of the whole box before the logits are looked at, and for the logits where there is no limit."""
+
+
+def _by_logits(
+    options: Options, network: Network, query: _native.Query, region: _native.Region, broken: list[Conjunction], only_real: bool
+) -> tuple[Result | None, float]:
+    """Bounds on probabilities proved by linear conditions on the logits, under ``real``; None if that leads nowhere. And seconds spent.
+
+    Where the probabilities themselves are soon proved, or refuted, without them, that says more and comes first.
+    """
+    target = network.native.without_softmax() if options.semantics in ("auto", "real") and broken else None
+    conditions = linear_conditions(target, region, broken) if target is not None else None
+    if target is None or conditions is None:
+        return None, 0.0
+    limit = _LONG if options.timeout is None else options.timeout / 2
+    if not only_real and options.semantics == "auto":
+        quick = options.run(network.native, query, timeout=min(_QUICK, limit / 2))
+        if quick["verdict"] != "unknown":
+            return None, 0.0
+        spent = quick["seconds"]
+    else:
+        spent = 0.0
+    rows = _native.Query.of_box(region, [], _disjuncts(conditions, network.input_size), network.output_size)
+    answer = options.run(target, rows, semantics="real", timeout=limit)
+    spent += answer["seconds"]
+    if answer["verdict"] != "holds":
+        return None, spent
+    result = _finish(options, network, target, rows, None, 1, ["proved by bounds on differences of logits, which imply those on probabilities"], None, answer)
+    return replace(result, margin=None), spent
 
 
 _RANGES = {"Softmax": (0, 1), "Sigmoid": (0, 1), "Tanh": (-1, 1)}
@@ -252,8 +294,10 @@ def _finish(
     most: int,
     notes: list[str],
     text: bytes | None,
+    answer: dict[str, Any] | None = None,
 ) -> Result:
-    answer = options.run(target, query, certify=text if options.certify else None)
+    if answer is None:
+        answer = options.run(target, query, certify=text if options.certify else None)
     witnesses = [answer["witness"]] if "witness" in answer else []
     if witnesses and most > 1:
         witnesses += _more(options, target, query, answer, most - 1)
