@@ -245,7 +245,7 @@ def _by_logits(
     if answer["verdict"] != "holds":
         return None, spent
     result = _finish(options, network, target, rows, None, 1, ["proved by bounds on differences of logits, which imply those on probabilities"], None, answer)
-    return replace(result, margin=None), spent
+    return replace(result, margin=None, method=result.method or "linear bounds of the whole box"), spent
 
 
 _RANGES = {"Softmax": (0, 1), "Sigmoid": (0, 1), "Tanh": (-1, 1)}

@@ -200,10 +200,21 @@ def test_bounds_on_probabilities():
     spec[label] = [float(shares[label]) - 0.05, 1]
     box = [(c - 0.02, c + 0.02) for c in centre]
     result = ironbound.verify(net, box, spec)
-    assert result and result.semantics == "real" and any("never leaves its range" in note for note in result.notes)
+    assert result and result.semantics == "real" and any("differences of logits" in note for note in result.notes)
     spec[label] = [float(shares[label]) + 0.01, 1]
     result = ironbound.verify(net, box, spec)
     assert result.verdict == "fails" and result.counterexamples[0].output[label] < spec[label][0]
+
+
+def test_a_sigmoid_between_its_ends_is_proved_under_real():
+    from ironbound.onnx_writer import Model
+
+    model = Model(np.dtype("float32"))
+    net = ironbound.Network(model.bytes([(model.node("Sigmoid", [model.input("x", (1, 1))]), (1, 1))]))
+    result = ironbound.verify(net, [(1, 2)], [[0.5, 1]])
+    assert result and result.semantics == "real" and any("never leaves its range" in note for note in result.notes)
+    assert ironbound.verify(net, [(1, 2)], y[0] >= 0.5).semantics == "both"
+    assert ironbound.verify(net, [(-1, 2)], [[0.5, 1]]).verdict == "fails"
 
 
 def test_no_input_can_break_a_property_without_violations(identity):
