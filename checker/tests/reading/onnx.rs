@@ -205,3 +205,103 @@ fn every_prefix_is_refused_and_every_changed_byte_survived() {
         }
     }
 }
+
+/// A tensor of 64-bit integers, packed.
+fn integers(name: &str, values: &[i64]) -> Vec<u8> {
+    let packed: Vec<u8> = values.iter().flat_map(|&v| varint(v as u64)).collect();
+    [number(1, values.len() as i64), number(2, 7), bytes(7, packed), bytes(8, name)].concat()
+}
+
+/// The outputs at 1, 2, 3, ... of one node that reads `x` of this shape.
+fn of_node(dims: &[i64], node: Vec<u8>, tensors: &[Vec<u8>]) -> Vec<f64> {
+    let point: Vec<f64> = (1..=dims.iter().product()).map(|i: i64| i as f64).collect();
+    outputs(&model(dims, &[node], tensors), &point)
+}
+
+#[test]
+fn operators_that_move_elements() {
+    let constant = [integers("i", &[-1, 0])];
+    assert_eq!(of_node(&[2, 3], node("Transpose", "x", "y", &[]), &[]), [1.0, 4.0, 2.0, 5.0, 3.0, 6.0]);
+    assert_eq!(of_node(&[1, 2, 3], node("Transpose", "x", "y", &[ints("perm", &[2, 0, 1])]), &[]), [1.0, 4.0, 2.0, 5.0, 3.0, 6.0]);
+    assert_eq!(of_node(&[2, 3], node("Gather", "x i", "y", &[int("axis", 1)]), &constant), [3.0, 1.0, 6.0, 4.0]);
+    assert_eq!(of_node(&[2, 3], node("Gather", "x i", "y", &[]), &constant), [4.0, 5.0, 6.0, 1.0, 2.0, 3.0]);
+    let slice = |s, e, a, by| [integers("s", &[s]), integers("e", &[e]), integers("a", &[a]), integers("b", &[by])];
+    let sliced = |dims: &[i64], c: &[Vec<u8>]| of_node(dims, node("Slice", "x s e a b", "y", &[]), c);
+    assert_eq!(sliced(&[2, 4], &slice(1, i64::MAX, -1, 2)), [2.0, 4.0, 6.0, 8.0]);
+    assert_eq!(sliced(&[5], &slice(-2, i64::MIN, 0, -2)), [4.0, 2.0]);
+    assert_eq!(sliced(&[5], &slice(9, -4, 0, -1)), [5.0, 4.0, 3.0]);
+    let split = model(&[4], &[node("Split", "x n", "a b", &[]), node("Sub", "b a", "y", &[])], &[integers("n", &[1, 3])]);
+    assert_eq!(outputs(&split, &[1.0, 2.0, 3.0, 4.0]), [1.0, 2.0, 3.0]);
+    let halves = model(&[4], &[node("Split", "x", "a b", &[]), node("Sub", "b a", "y", &[])], &[]);
+    assert_eq!(outputs(&halves, &[1.0, 2.0, 3.0, 5.0]), [2.0, 3.0]);
+    let half = floats("h", &[2, 1], &[0.5, 0.25]);
+    assert_eq!(
+        of_node(&[2, 2], node("Concat", "x h x", "y", &[int("axis", 1)]), &[half]),
+        [1.0, 2.0, 0.5, 1.0, 2.0, 3.0, 4.0, 0.25, 3.0, 4.0]
+    );
+    let pads = [integers("p", &[1, 0, 0, -1]), floats("v", &[], &[9.0])];
+    assert_eq!(of_node(&[2, 2], node("Pad", "x p", "y", &[]), &pads), [0.0, 1.0, 3.0]);
+    assert_eq!(of_node(&[2, 3], node("Pad", "x p v", "y", &[]), &pads), [9.0, 9.0, 1.0, 2.0, 4.0, 5.0]);
+    assert_eq!(of_node(&[2, 1], node("Expand", "x i", "y", &[]), &[integers("i", &[2, 1, 2])]), [1.0, 1.0, 2.0, 2.0, 1.0, 1.0, 2.0, 2.0]);
+}
+
+#[test]
+fn shapes_are_computed_from_constants() {
+    // Reshape to (2, size of axis 2, the rest): the shape is made of constants.
+    let nodes = [
+        node("Shape", "x", "s", &[]),
+        node("Gather", "s two", "d", &[]),
+        node("Unsqueeze", "d", "e", &[ints("axes", &[0])]),
+        node("Concat", "first e rest", "t", &[int("axis", 0)]),
+        node("Reshape", "x t", "r", &[]),
+        node("Transpose", "r", "y", &[ints("perm", &[1, 0, 2])]),
+    ];
+    let scalar = [number(2, 7), bytes(7, varint(2)), bytes(8, "two")].concat();
+    let file = model(&[1, 2, 3], &nodes, &[scalar, integers("rest", &[-1]), integers("first", &[2])]);
+    assert_eq!(outputs(&file, &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]), [1.0, 4.0, 2.0, 5.0, 3.0, 6.0]);
+    let reshape = |wanted: &[i64]| model(&[2, 3], &[node("Reshape", "x t", "y", &[])], &[integers("t", wanted)]);
+    assert!(network(&reshape(&[0, -1])).is_ok() && network(&reshape(&[3, 2, 1])).is_ok());
+    assert!([&[4, -1][..], &[-1, -1], &[2, 2], &[2, 3, 0], &[-2, 3]].iter().all(|wanted| network(&reshape(wanted)).is_err()));
+}
+
+#[test]
+fn weighted_sums() {
+    let w = floats("w", &[3, 2], &[1.0, 0.0, 0.0, 1.0, 1.0, 1.0]);
+    let gemm = |inputs: &str, attributes: &[Vec<u8>]| node("Gemm", inputs, "y", attributes);
+    let c = floats("c", &[2], &[1.0, -1.0]);
+    let scaled = [float("alpha", 0.5), float("beta", 2.0)];
+    assert_eq!(of_node(&[1, 3], gemm("x w c", &scaled), &[w.clone(), c.clone()]), [4.0, 0.5]);
+    assert_eq!(of_node(&[1, 2], gemm("x w", &[int("transB", 1)]), std::slice::from_ref(&w)), [1.0, 2.0, 3.0]);
+    assert_eq!(of_node(&[2, 1], gemm("x w", &[int("transA", 1), int("transB", 1)]), std::slice::from_ref(&w)), [1.0, 2.0, 3.0]);
+    assert_eq!(of_node(&[2, 3], node("MatMul", "x w", "y", &[]), std::slice::from_ref(&w)), [4.0, 5.0, 10.0, 11.0]);
+    assert_eq!(of_node(&[2, 1], node("MatMul", "w x", "y", &[]), &[w]), [1.0, 2.0, 3.0]);
+    assert_eq!(of_node(&[2], node("Neg", "x", "y", &[]), &[]), [-1.0, -2.0]);
+    assert_eq!(of_node(&[2, 1], node("Sub", "c x", "y", &[]), std::slice::from_ref(&c)), [0.0, -2.0, -1.0, -3.0]);
+    assert_eq!(of_node(&[2], node("Mul", "c x", "y", &[]), std::slice::from_ref(&c)), [1.0, -2.0]);
+    assert_eq!(of_node(&[2], node("Div", "x d", "y", &[]), &[floats("d", &[1], &[4.0])]), [0.25, 0.5]);
+    assert_eq!(of_node(&[2, 2, 2], node("ReduceSum", "x a", "y", &[int("keepdims", 0)]), &[integers("a", &[0, -1])]), [14.0, 22.0]);
+    assert_eq!(of_node(&[2, 2], node("ReduceMean", "x", "y", &[ints("axes", &[0])]), &[]), [2.0, 3.0]);
+    assert_eq!(of_node(&[1, 2, 2], node("GlobalAveragePool", "x", "y", &[]), &[]), [1.5, 3.5]);
+}
+
+#[test]
+fn every_weight_error_is_counted() {
+    let error = |file: &[u8]| {
+        let network = network(file).unwrap();
+        let of = |operation: &Operation| if let Operation::Affine(affine) = operation { affine.relative_error } else { 0.0 };
+        network.nodes.iter().map(|node| of(&node.operation)).fold(0.0, f64::max)
+    };
+    let divided = |d: f32| model(&[2], &[node("Div", "x d", "y", &[])], &[floats("d", &[1], &[d])]);
+    assert_eq!([error(&divided(4.0)), error(&divided(3.0))], [0.0, f64::EPSILON]);
+    let mean = |n: i64| model(&[1, n], &[node("ReduceMean", "x", "y", &[])], &[]);
+    assert_eq!([error(&mean(8)), error(&mean(6))], [0.0, f64::EPSILON]);
+    // At the border three of four elements count, unless padding does.
+    let pool = |more: &[Vec<u8>]| {
+        let attributes = [&[ints("kernel_shape", &[4]), ints("pads", &[1, 0])], more].concat();
+        model(&[1, 1, 6], &[node("AveragePool", "x", "y", &attributes)], &[])
+    };
+    assert_eq!([error(&pool(&[int("count_include_pad", 1)])), error(&pool(&[]))], [0.0, f64::EPSILON]);
+    // The last window of ceil_mode reaches beyond the padding, which has no agreed meaning where padding counts.
+    let beyond = pool(&[int("count_include_pad", 1), int("ceil_mode", 1), ints("strides", &[2])]);
+    assert!(refused(&beyond).contains("beyond the padding"));
+}
