@@ -25,10 +25,18 @@ fn the_weighted_sum_is_bounded_exactly() {
         let high: Vec<f64> = low.iter().map(|l| l.max(l + number(&mut random).abs())).collect();
         let mut facts = Facts::default();
         let (mut v, mut k) = (vec![exact(0.0); dims], exact(0.0));
+        let mut previous: Option<(Vec<f64>, f64, f64)> = None;
         for _ in 0..count {
-            let row: Vec<f64> = (0..dims).map(|_| number(&mut random)).collect();
-            let (constant, weight) = (number(&mut random), number(&mut random).abs() as f32 as f64);
+            // Every other fact nearly cancels the one before it.
+            let cancels = previous.is_some() && random.below(2) == 0;
+            let (row, constant, weight): (Vec<f64>, f64, f64) = match previous.take() {
+                Some((row, constant, weight)) if cancels => {
+                    (row.iter().map(|x| -x * (1.0 + 1e-15 * random.unit())).collect(), -constant, weight)
+                }
+                _ => ((0..dims).map(|_| number(&mut random)).collect(), number(&mut random), number(&mut random).abs() as f32 as f64),
+            };
             facts.push(&row, constant, weight, false);
+            previous = Some((row.clone(), constant, weight));
             v.iter_mut().zip(&row).for_each(|(v, &x)| *v = v.plus(&exact(weight).times(&exact(x))));
             k = k.plus(&exact(weight).times(&exact(constant)));
         }
