@@ -35,8 +35,8 @@ def install_seconds(wheel):
 def import_seconds(module, before=""):
     """Least CPU time of an import in a fresh process."""
     program = f"{before}\nimport time; t = time.process_time(); import {module}; print(time.process_time() - t)"
-    run = lambda: float(subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout)
-    return min(run() for _ in range(10))
+    command = [sys.executable, "-c", program]
+    return min(float(subprocess.run(command, capture_output=True, text=True, check=True).stdout) for _ in range(10))
 
 
 def beside_the_engine(call, count=200):
@@ -67,7 +67,9 @@ def main():
     print(f"wheel                        {arguments.wheel.stat().st_size / 1e6:.2f} MB")
     numpy_seconds, own_seconds = install_seconds(arguments.wheel)
     print(f"install                      {own_seconds:.1f} s (NumPy before it: {numpy_seconds:.1f} s)")
-    print(f"import ironbound, CPU        {1e3 * import_seconds('ironbound'):.0f} ms (after NumPy: {1e3 * import_seconds('ironbound', 'import numpy'):.0f} ms)")
+    print(
+        f"import ironbound, CPU        {1e3 * import_seconds('ironbound'):.0f} ms (after NumPy: {1e3 * import_seconds('ironbound', 'import numpy'):.0f} ms)"
+    )
     if arguments.acas:
         net, query = ironbound.Network(arguments.acas[0]), ironbound.read_vnnlib(arguments.acas[1])
         least, middle = beside_the_engine(lambda: ironbound.verify(net, query, threads=1), 50)

@@ -73,7 +73,9 @@ def _draw_box(axes: Any, region: Box, result: Result) -> None:
 
     width, height = region.high - region.low
     colour = _COLOURS[result.verdict]
-    axes.add_patch(Rectangle((region.low[0], region.low[1]), width, height, fill=False, edgecolor=colour, linewidth=2, label=result.verdict))
+    axes.add_patch(
+        Rectangle((region.low[0], region.low[1]), width, height, fill=False, edgecolor=colour, linewidth=2, label=result.verdict)
+    )
     for point in result.counterexamples:
         first, second = np.asarray(point, dtype=float).reshape(-1)
         axes.plot([first], [second], "x", color=colour)

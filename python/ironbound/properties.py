@@ -150,7 +150,7 @@ class Atom(Property):
         self.linear, self.strict = linear, strict
 
     def normal(self, outputs: int, inputs: int, positive: bool) -> Property:
-        for (name, index) in self.linear.terms:
+        for name, index in self.linear.terms:
             size = outputs if name == "y" else inputs
             if index >= size:
                 raise ValueError(f"the property reads {name}[{index}], the network has {size} {'outputs' if name == 'y' else 'inputs'}")

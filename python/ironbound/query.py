@@ -78,7 +78,9 @@ def negated(region: _native.Region, broken: list[Conjunction], inputs: int, outp
 def _disjunction(broken: list[Conjunction], inputs: int) -> str:
     if not broken:
         return "(assert (> 0.0 0.0))"
-    ors = " ".join("(and " + " ".join(_atom(*inequality(a, inputs), inputs) for a in conjunction) + ")" for conjunction in broken if conjunction)
+    ors = " ".join(
+        "(and " + " ".join(_atom(*inequality(a, inputs), inputs) for a in conjunction) + ")" for conjunction in broken if conjunction
+    )
     return f"(assert (or {ors}))" if all(broken) else "; every input of the box breaks the property"
 
 

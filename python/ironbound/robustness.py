@@ -268,7 +268,14 @@ def certify_dataset(
     def one(index: int) -> Row:
         result = _robust(options, network, rows[index], targets[index], eps, clip)
         row = Row(
-            index, targets[index], int(predicted[index]), result.verdict, result.semantics, result.margin, round(result.seconds, 6), result.reason
+            index,
+            targets[index],
+            int(predicted[index]),
+            result.verdict,
+            result.semantics,
+            result.margin,
+            round(result.seconds, 6),
+            result.reason,
         )
         journal.append(row)
         return row

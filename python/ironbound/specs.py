@@ -94,7 +94,9 @@ def box(x_specs: Any, size: int) -> Box:
     """The box of ``x_specs``: a :class:`Box`, or one ``(low, high)`` pair per input element."""
     result = x_specs if isinstance(x_specs, Box) else _pairs(x_specs)
     if len(result) != size:
-        raise ValueError(f"x_specs: {len(result)} ranges for {size} input elements; give one (low, high) per element of the flattened input")
+        raise ValueError(
+            f"x_specs: {len(result)} ranges for {size} input elements; give one (low, high) per element of the flattened input"
+        )
     return result
 
 

@@ -43,7 +43,9 @@ def convert(module: nn.Module, input_shape: tuple[int, ...] | None) -> _native.N
         except (Refused, _native.UnsupportedError):
             raise
         except Exception as error:
-            raise ValueError(f"the module cannot be evaluated on an input of shape {tuple(example.shape)}: {error}; give input_shape") from error
+            raise ValueError(
+                f"the module cannot be evaluated on an input of shape {tuple(example.shape)}: {error}; give input_shape"
+            ) from error
     network = _native.Network.parse(converter.file(output), type(module).__name__)
     _compare(module, network, example)
     return network
@@ -94,7 +96,9 @@ def _dtype(module: nn.Module) -> torch.dtype:
     if not kinds:
         return torch.get_default_dtype()
     if len(kinds) > 1 or not kinds <= {torch.float32, torch.float64}:
-        raise _native.UnsupportedError(f"parameters of type {sorted(map(str, kinds))}: only float32, or only float64, is supported; convert with module.float()")
+        raise _native.UnsupportedError(
+            f"parameters of type {sorted(map(str, kinds))}: only float32, or only float64, is supported; convert with module.float()"
+        )
     return kinds.pop()
 
 
@@ -131,7 +135,9 @@ class _Converter(fx.Interpreter):  # type: ignore[misc, unused-ignore]
     def call_module(self, target: Any, args: Any, kwargs: Any) -> Any:
         layer = self.fetch_attr(target)
         what = f"layer '{target}' ({type(layer).__name__})"
-        return self._write(MODULES.get(type(layer)), what, lambda: super(_Converter, self).call_module(target, args, kwargs), args, kwargs, (layer,))
+        return self._write(
+            MODULES.get(type(layer)), what, lambda: super(_Converter, self).call_module(target, args, kwargs), args, kwargs, (layer,)
+        )
 
     def call_function(self, target: Any, args: Any, kwargs: Any) -> Any:
         what = f"function {getattr(target, '__name__', target)}"
@@ -173,7 +179,9 @@ class _Converter(fx.Interpreter):  # type: ignore[misc, unused-ignore]
 
 
 def _has_tensors(result: Any) -> bool:
-    return isinstance(result, torch.Tensor) or (isinstance(result, (tuple, list)) and any(isinstance(part, torch.Tensor) for part in result))
+    return isinstance(result, torch.Tensor) or (
+        isinstance(result, (tuple, list)) and any(isinstance(part, torch.Tensor) for part in result)
+    )
 
 
 def _compare(module: nn.Module, network: _native.Network, example: torch.Tensor) -> None:

@@ -6,7 +6,6 @@ first), and returns the name of the value in the ONNX graph.
 
 from __future__ import annotations
 
-import math
 import operator
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
@@ -255,7 +254,9 @@ def _pool(c: Conversion, name: str, x: torch.Tensor, kernel: Any, stride: Any, p
 
 @layer(nn.AvgPool1d, nn.AvgPool2d)
 def _avg_pool_layer(c: Conversion, result: Any, m: Any, x: torch.Tensor) -> str:
-    return _avg_pool(c, result, x, m.kernel_size, m.stride, m.padding, m.ceil_mode, m.count_include_pad, getattr(m, "divisor_override", None))
+    return _avg_pool(
+        c, result, x, m.kernel_size, m.stride, m.padding, m.ceil_mode, m.count_include_pad, getattr(m, "divisor_override", None)
+    )
 
 
 @rule(F.avg_pool1d, F.avg_pool2d)
@@ -317,6 +318,7 @@ def _item(c: Conversion, result: torch.Tensor, x: Any, index: Any) -> str:
     picked, kept = x.dim(), index if isinstance(index, tuple) else (index,)
     if any(not isinstance(k, (int, slice)) for k in kept) or len(kept) > picked:
         raise Refused(f"indexing by {index!r}; integers and slices are supported")
+
     def cut(axis: int, k: Any) -> tuple[int, int, int]:
         size = x.shape[axis]
         if isinstance(k, int):

@@ -201,7 +201,7 @@ def decide(
     early, spent = _by_logits(options, network, query, region, broken, only_real) if logits is None else (None, 0.0)
     if early is not None:
         return early
-    if options.timeout is not None:
+    if options.timeout is not None and spent > 0:
         options = replace(options, timeout=max(options.timeout - spent, 0.05))
     result = _finish(options, network, target, query, counterexamples, most, notes, text)
     if logits is not None and result.verdict == "fails":
@@ -244,7 +244,17 @@ def _by_logits(
     spent += answer["seconds"]
     if answer["verdict"] != "holds":
         return None, spent
-    result = _finish(options, network, target, rows, None, 1, ["proved by bounds on differences of logits, which imply those on probabilities"], None, answer)
+    result = _finish(
+        options,
+        network,
+        target,
+        rows,
+        None,
+        1,
+        ["proved by bounds on differences of logits, which imply those on probabilities"],
+        None,
+        answer,
+    )
     return replace(result, margin=None, method=result.method or "linear bounds of the whole box"), spent
 
 
@@ -280,9 +290,7 @@ def _logits(network: Network, broken: list[list[Atom]], semantics: str) -> _nati
 def _compares(atom: Atom) -> bool:
     """True for ``c (y_i - y_j) >= 0``."""
     (first, *others) = atom.linear.terms.items()
-    return (
-        len(others) == 1 and first[0][0] == others[0][0][0] == "y" and first[1] == -others[0][1] and atom.linear.constant == 0
-    )
+    return len(others) == 1 and first[0][0] == others[0][0][0] == "y" and first[1] == -others[0][1] and atom.linear.constant == 0
 
 
 def _finish(
@@ -311,8 +319,12 @@ def _finish(
         certificate = Certificate(network.native.source, text, proof, shown)
     notes = notes + answer["notes"]
     if any(not witness["breaks_float32"] for witness in witnesses):
-        notes.append(f"a counterexample breaks the real network at its exact decimals (exact_inputs), not the {network.dtype} one at its rounding")
-    return Result(counterexamples=found, notes=notes, certificate=certificate, exact_inputs=[witness["input"] for witness in witnesses], **known)
+        notes.append(
+            f"a counterexample breaks the real network at its exact decimals (exact_inputs), not the {network.dtype} one at its rounding"
+        )
+    return Result(
+        counterexamples=found, notes=notes, certificate=certificate, exact_inputs=[witness["input"] for witness in witnesses], **known
+    )
 
 
 def _more(options: Options, target: _native.Network, query: _native.Query, first: dict[str, Any], most: int) -> list[dict[str, Any]]:

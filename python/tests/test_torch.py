@@ -90,7 +90,9 @@ def test_every_module_can_be_bounded(name):
     centre = torch.rand(1, *shape)
     lower, upper = ironbound.bounds(ironbound.Network(module, shape), centre - 0.01, centre + 0.01)
     with torch.no_grad():
-        outputs = module((centre + 0.01 * (2 * torch.rand(200, *shape) - 1)).to(next(iter(module.parameters()), centre).dtype)).reshape(200, -1)
+        outputs = module((centre + 0.01 * (2 * torch.rand(200, *shape) - 1)).to(next(iter(module.parameters()), centre).dtype)).reshape(
+            200, -1
+        )
     assert isinstance(lower, torch.Tensor) and torch.all(torch.isfinite(lower))
     assert torch.all(lower <= outputs.double() + 1e-5) and torch.all(outputs.double() <= upper + 1e-5)
 

@@ -101,5 +101,9 @@ def test_a_benchmark_query_has_its_known_verdict(shared):
     family = shared / "data/vnncomp/acasxu_2023"
     net = ironbound.Network(next(family.glob("onnx/ACASXU_run2a_1_1_batch_2000.onnx*")))
     assert ironbound.verify(net, next(family.glob("vnnlib/prop_3.vnnlib*")), timeout=60)
-    result = ironbound.verify(ironbound.Network(next(family.glob("onnx/ACASXU_run2a_2_2_batch_2000.onnx*"))), next(family.glob("vnnlib/prop_2.vnnlib*")), timeout=60)
+    result = ironbound.verify(
+        ironbound.Network(next(family.glob("onnx/ACASXU_run2a_2_2_batch_2000.onnx*"))),
+        next(family.glob("vnnlib/prop_2.vnnlib*")),
+        timeout=60,
+    )
     assert result.verdict == "fails" and np.argmax(result.counterexamples[0].output) == 0
