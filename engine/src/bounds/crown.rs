@@ -325,7 +325,7 @@ fn hinge_offsets(op: &dyn Scalar, s: f64, (upper, lower): (f64, f64), x: Interva
 }
 
 /// The results of `work` on all parts in their order, by several threads where there are several parts.
-pub(super) fn in_parallel<T: Sync, R: Send>(parts: &[T], threads: usize, work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+pub(crate) fn in_parallel<T: Sync, R: Send>(parts: &[T], threads: usize, work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     if threads < 2 || parts.len() < 2 {
         return parts.iter().map(work).collect();
     }

@@ -10,6 +10,7 @@ pub mod neurons;
 mod slopes;
 mod sweep;
 
+pub(crate) use crown::in_parallel;
 pub use crown::{Plan, Relaxation};
 pub use game::Game;
 pub(crate) use game::combine;

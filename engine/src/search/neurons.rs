@@ -6,14 +6,19 @@ use std::sync::Arc;
 use super::cases::Solver;
 use super::{Progress, Statistics};
 use crate::bounds::chain::Objectives;
-use crate::bounds::neurons::{Effort, Ending, Forest, Goal, Leaf, Relaxed, Settings};
+use crate::bounds::in_parallel;
+use crate::bounds::neurons::{Effort, Ending, Forest, Goal, Leaf, Relaxed, Settings, Start};
 
 /// Nodes per row of a neuron, and per disjunct, in each round.
 pub const CHAIN_ROUNDS: [(u64, u64); 4] = [(1, 200), (400, 20_000), (3_000, 400_000), (20_000, u64::MAX)];
 /// As [`CHAIN_ROUNDS`], for graphs whose rows cost more.
 pub const GRAPH_ROUNDS: [(u64, u64); 4] = [(1, 2_000), (20, 100_000), (200, 1_000_000), (2_000, u64::MAX)];
-/// Disjuncts whose trees share a batch.
-const DISJUNCTS_PER_TASK: usize = 16;
+/// Tasks of a wave; fixed, so that trees do not depend on the number of threads.
+const WAVE_TASKS: usize = 8;
+/// Nodes per disjunct and task in one wave.
+const WAVE_NODES: u64 = 1_000;
+/// Points kept per disjunct.
+const MOST_POINTS: usize = 8;
 
 /// A case of a network of affine operators and ReLUs.
 pub struct Neurons<'a> {
@@ -40,6 +45,10 @@ pub struct Left {
     pub proved: f64,
     /// Open disjuncts with leaves in which no split is left: regions for an exact method.
     pub stuck: Vec<(usize, Leaf<f32>)>,
+    /// True if rounding alone keeps everything open that is open.
+    pub blurred: bool,
+    /// True if the search was cut short by the memory limit.
+    pub memory: bool,
     /// Points at which open leaves' bounds are attained: starts for an attack.
     pub points: Vec<Vec<f64>>,
 }
@@ -72,42 +81,115 @@ impl<'a> Neurons<'a> {
                 proved: left.proved,
                 worst_margin: Some(-left.worst),
             });
-            if left.open.is_empty() || self.solver.stopped() || between(round, &left) {
+            if left.open.is_empty() || left.blurred || left.memory || self.solver.stopped() || between(round, &left) {
                 break;
             }
         }
         Some(left)
     }
 
-    /// Trees for the open disjuncts.
+    /// Trees for the open disjuncts, in waves: the open leaves are dealt out to a fixed number of tasks, which grow them for a
+    /// while on their own.
     fn grow(&self, layers: &dyn Relaxed<f32>, left: &mut Left, nodes: u64, statistics: &mut Statistics) {
-        let stop = || self.solver.stopped();
-        let mut endings: Vec<(usize, Ending<f32>)> = Vec::new();
-        for disjuncts in left.open.chunks(DISJUNCTS_PER_TASK) {
-            let goals = disjuncts.iter().map(|&d| self.goal(layers, d, nodes)).collect();
-            let grown = Forest::new(layers.program(), Settings::objectives()).grow(goals, &stop);
-            endings.extend(disjuncts.iter().copied().zip(grown));
+        let mut trees: Vec<Tree> = left.open.iter().map(|&d| self.tree(layers, d)).collect();
+        while !self.solver.stopped() && trees.iter().any(|t| t.wants_more(nodes)) {
+            let memory: u64 = trees.iter().flat_map(|t| &t.open).map(|l| l.size()).sum();
+            if memory > self.solver.config.max_memory / 2 {
+                left.memory = true;
+                break;
+            }
+            self.wave(layers, &mut trees, nodes, statistics);
         }
-        *left = Left { worst: f64::NEG_INFINITY, margin: left.margin, ..Left::default() };
-        for (d, ending) in endings {
-            statistics.subproblems += ending.nodes;
-            if ending.is_closed() {
-                left.margin = left.margin.min(-ending.bound);
+        let most = Settings::objectives().most_blurred;
+        let blurred = trees.iter().all(|t| t.open.is_empty() && t.stuck.iter().all(|leaf| leaf.blurred >= most));
+        *left = Left { worst: f64::NEG_INFINITY, margin: left.margin, memory: left.memory, blurred, ..Left::default() };
+        for tree in trees {
+            if tree.open.is_empty() && tree.stuck.is_empty() {
+                left.margin = left.margin.min(tree.margin);
                 continue;
             }
-            left.open.push(d);
-            left.worst = left.worst.max(ending.bound);
-            left.proved += ending.proved;
-            left.points.extend(ending.points.iter().map(|p| layers.point(p)));
-            left.stuck.extend(ending.stuck.into_iter().map(|leaf| (d, leaf)));
+            left.open.push(tree.disjunct);
+            left.worst = tree.open.iter().chain(&tree.stuck).map(|l| l.bound).fold(left.worst, f64::max);
+            left.proved += tree.proved;
+            left.points.extend(tree.points.iter().map(|p| layers.point(p)));
+            left.stuck.extend(tree.stuck.into_iter().map(|leaf| (tree.disjunct, leaf)));
         }
     }
 
-    /// A disjunct by the first of its conjuncts that reads outputs only.
-    fn goal(&self, layers: &dyn Relaxed<f32>, d: usize, nodes: u64) -> Goal<f32> {
+    /// One wave.
+    fn wave(&self, layers: &dyn Relaxed<f32>, trees: &mut [Tree], nodes: u64, statistics: &mut Statistics) {
+        let mut tasks: Vec<Vec<(usize, Goal<f32>)>> = (0..WAVE_TASKS).map(|_| Vec::new()).collect();
+        for (t, tree) in trees.iter_mut().enumerate().filter(|t| t.1.wants_more(nodes)) {
+            let mut parts: Vec<Vec<Leaf<f32>>> = vec![Vec::new(); WAVE_TASKS];
+            tree.open.drain(..).enumerate().for_each(|(i, leaf)| parts[(t + i) % WAVE_TASKS].push(leaf));
+            for (task, leaves) in tasks.iter_mut().zip(parts).filter(|p| !p.1.is_empty()) {
+                task.push((
+                    t,
+                    Goal {
+                        start: tree.start.clone(),
+                        leaves,
+                        budget: WAVE_NODES.min(nodes - tree.nodes),
+                        strict: tree.strict,
+                        unless: None,
+                    },
+                ));
+            }
+        }
+        tasks.retain(|task| !task.is_empty());
+        let stop = || self.solver.stopped();
+        let forest = Forest::new(layers.program(), Settings::objectives());
+        let grown =
+            in_parallel(&tasks, self.solver.config.threads, |task| forest.grow(task.iter().map(|(_, goal)| goal.clone()).collect(), &stop));
+        for ((t, _), ending) in tasks.iter().flatten().zip(grown.into_iter().flatten()) {
+            statistics.subproblems += ending.nodes;
+            trees[*t].take(ending);
+        }
+    }
+
+    /// The tree of a disjunct by the first of its conjuncts that reads outputs only.
+    fn tree(&self, layers: &dyn Relaxed<f32>, disjunct: usize) -> Tree {
         let rows = &self.objectives.rows;
-        let row = self.objectives.disjuncts[d].iter().find(|&&r| rows[r].inputs.is_empty()).expect("looked for before");
-        let start = Arc::new(layers.start(&rows[*row]));
-        Goal { start, leaves: vec![Leaf::root()], budget: nodes, strict: rows[*row].strict, unless: None }
+        let row = self.objectives.disjuncts[disjunct].iter().find(|&&r| rows[r].inputs.is_empty()).expect("looked for before");
+        Tree {
+            disjunct,
+            start: Arc::new(layers.start(&rows[*row])),
+            strict: rows[*row].strict,
+            open: vec![Leaf::root()],
+            stuck: Vec::new(),
+            points: Vec::new(),
+            nodes: 0,
+            proved: 0.0,
+            margin: f64::INFINITY,
+        }
+    }
+}
+
+/// One disjunct's tree between waves.
+struct Tree {
+    disjunct: usize,
+    start: Arc<Start<f32>>,
+    strict: bool,
+    open: Vec<Leaf<f32>>,
+    stuck: Vec<Leaf<f32>>,
+    points: Vec<Vec<f32>>,
+    nodes: u64,
+    proved: f64,
+    margin: f64,
+}
+
+impl Tree {
+    fn wants_more(&self, nodes: u64) -> bool {
+        !self.open.is_empty() && self.nodes < nodes
+    }
+
+    fn take(&mut self, ending: Ending<f32>) {
+        self.nodes += ending.nodes;
+        self.proved += ending.proved;
+        self.margin = self.margin.min(-ending.closed_bound);
+        self.open.extend(ending.open);
+        self.stuck.extend(ending.stuck);
+        self.points.extend(ending.points);
+        // The newest points are of the leaves that are hardest to close.
+        self.points.drain(..self.points.len().saturating_sub(MOST_POINTS));
     }
 }

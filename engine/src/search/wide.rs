@@ -109,8 +109,12 @@ impl Root<'_> {
         if solver.stopped() {
             return Some(CaseOutcome::Open(solver.why_stopped(), Some(left.worst)));
         }
+        if left.memory {
+            return Some(CaseOutcome::Open(Reason::Memory, Some(left.worst)));
+        }
         let (word, count, worst) = (semantics.word(), left.stuck.len(), left.worst);
-        let why = format!("{word}: {count} parts have no neuron left to split; the worst bound there is {worst:e}");
+        let obstacle = if left.blurred { "are open only for rounding" } else { "have no neuron left to split" };
+        let why = format!("{word}: {count} parts {obstacle}; the worst bound there is {worst:e}");
         Some(CaseOutcome::Open(Reason::Precision(why), Some(worst)))
     }
 

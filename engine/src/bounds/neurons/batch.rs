@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::forest::Score;
 use super::program::{Hinge, Input, Node, Program, Start};
 use crate::kernels::hinges::{Layer, climb, relax_free, weigh};
 use crate::kernels::rows::absolute_dot;
@@ -49,6 +50,8 @@ pub struct Row<F> {
     pub error: f64,
     /// A bound from a region that contains this one.
     pub inherited: f64,
+    /// How many regions around this one, from the next one outwards, would be closed without allowances for rounding.
+    pub blurred: u8,
     /// Anything that the caller wants to know again.
     pub tag: usize,
     /// Adam's memory of the betas, and the coefficient at each split.
@@ -129,7 +132,7 @@ impl<'p, F: Kernel> Batch<'p, F> {
         }
         let moments = vec![[F::ZERO; 3]; splits.len()];
         let (bound, previous) = (f64::INFINITY, f64::INFINITY);
-        self.rows.push(Row { start, splits, steps: 0, bound, previous, error: 0.0, inherited: f64::INFINITY, tag, moments });
+        self.rows.push(Row { start, splits, steps: 0, bound, previous, error: 0.0, inherited: f64::INFINITY, blurred: 0, tag, moments });
     }
 
     /// The slopes of row `r`.
@@ -254,9 +257,9 @@ impl<'p, F: Kernel> Batch<'p, F> {
         if bound.is_nan() { (f64::INFINITY, f64::INFINITY) } else { (bound, error) }
     }
 
-    /// The unstable, unsplit neuron whose split promises most for row `r` after [`Batch::sweep`], and its score: the part of the
-    /// constant that its line above pays; where no neuron pays any, the largest coefficient times the gap.
-    pub fn pick(&self, r: usize) -> Option<(u32, u32)> {
+    /// The unstable, unsplit neuron whose split promises most for row `r` after [`Batch::sweep`]; where no neuron has a positive
+    /// coefficient, the one with the largest coefficient times the gap.
+    pub fn pick(&self, r: usize, score: Score) -> Option<(u32, u32)> {
         let mut best: [(F, Option<(u32, u32)>); 2] = [(F::ZERO, None); 2];
         for (id, node) in self.program.nodes[..=self.last].iter().enumerate() {
             let Node::Hinge(hinge) = node else { continue };
@@ -274,7 +277,7 @@ impl<'p, F: Kernel> Batch<'p, F> {
                 }
             }
         }
-        best[0].1.or(best[1].1)
+        if score == Score::Gap && -best[1].0 > best[0].0 { best[1].1 } else { best[0].1.or(best[1].1) }
     }
 
     /// The point of the box at which the form of row `r` is greatest, after [`Batch::sweep`].

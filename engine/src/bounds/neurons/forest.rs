@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::batch::{Batch, Row, Split, Step};
 use super::program::{Node, Program, Start};
 use crate::kernels::Kernel;
+use crate::numerics::environment;
 
 /// Which open leaf of a tree is split next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +14,15 @@ pub enum Order {
     Worst,
     /// The newest one: few leaves are open at any time.
     Newest,
+}
+
+/// Which neuron of a leaf is split.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Score {
+    /// The one whose line above pays most: positive coefficient times the chord's offset (the main term of BaBSR, Bunel et al. 2020).
+    Intercept,
+    /// The one with the largest coefficient of either sign times that offset.
+    Gap,
 }
 
 /// How trees are grown.
@@ -29,6 +39,10 @@ pub struct Settings {
     pub hope: f64,
     /// The order of leaves.
     pub order: Order,
+    /// The choice of neurons.
+    pub score: Score,
+    /// A leaf that would be closed without allowances for rounding is given up when so many of its ancestors in a row were such.
+    pub most_blurred: u8,
     /// A tree is left when the last doubling of its nodes took less than this share off its bound.
     pub least_gain: f64,
     /// Rows swept together.
@@ -39,12 +53,22 @@ impl Settings {
     /// For bounds of intermediate neurons.
     pub fn rows() -> Settings {
         let step = Step { rate: 0.1, beta_rate: 0.1, decay: 0.95 };
-        Settings { root_steps: 20, steps: 3, step, hope: 0.5, order: Order::Worst, least_gain: 0.0, batch: 60 }
+        Settings {
+            root_steps: 20,
+            steps: 3,
+            step,
+            hope: 0.5,
+            order: Order::Worst,
+            score: Score::Intercept,
+            most_blurred: u8::MAX,
+            least_gain: 0.0,
+            batch: 60,
+        }
     }
 
     /// For objectives, which must fall below zero everywhere.
     pub fn objectives() -> Settings {
-        Settings { root_steps: 20, steps: 20, order: Order::Newest, ..Settings::rows() }
+        Settings { root_steps: 20, steps: 20, order: Order::Newest, most_blurred: 4, ..Settings::rows() }
     }
 }
 
@@ -74,12 +98,14 @@ pub struct Leaf<F> {
     pub slopes: Option<Box<[F]>>,
     /// The neuron to split next; none if no unstable one matters.
     pub next: Option<(u32, u32)>,
+    /// How many regions from this one outwards would be closed without allowances for rounding.
+    pub blurred: u8,
 }
 
 impl<F> Leaf<F> {
     /// The whole box, not bounded yet.
     pub fn root() -> Leaf<F> {
-        Leaf { bound: f64::INFINITY, splits: Vec::new(), slopes: None, next: None }
+        Leaf { bound: f64::INFINITY, splits: Vec::new(), slopes: None, next: None, blurred: 0 }
     }
 
     /// Memory of the leaf in bytes, about.
@@ -94,6 +120,8 @@ impl<F> Leaf<F> {
 pub struct Ending<F> {
     /// At least the row's greatest value; negative (or zero, where strict) if all leaves are closed.
     pub bound: f64,
+    /// The greatest bound of a closed leaf; negative infinity if there is none.
+    pub closed_bound: f64,
     /// Nodes bounded.
     pub nodes: u64,
     /// Leaves closed.
@@ -102,17 +130,10 @@ pub struct Ending<F> {
     pub proved: f64,
     /// Leaves still open.
     pub open: Vec<Leaf<F>>,
-    /// Leaves in which every unstable neuron that matters is fixed and that are still open.
+    /// Leaves that are still open although every unstable neuron that matters is fixed, or that rounding keeps open.
     pub stuck: Vec<Leaf<F>>,
     /// Points of the box (in the program's inputs) at which the bounds of some open leaves were attained, the root's first.
     pub points: Vec<Vec<F>>,
-}
-
-impl<F> Ending<F> {
-    /// True if the row is proved to stay below zero.
-    pub fn is_closed(&self) -> bool {
-        self.open.is_empty() && self.stuck.is_empty() && self.closed > 0
-    }
 }
 
 /// Points kept per tree.
@@ -122,8 +143,6 @@ struct Tree<F> {
     goal: Goal<F>,
     flying: usize,
     ending: Ending<F>,
-    /// The greatest bound of a closed leaf.
-    closed_bound: f64,
     /// The bound at the last check of the gain, and the nodes at which the next one is due.
     checked: (f64, u64),
     done: bool,
@@ -158,6 +177,10 @@ impl<'p, F: Kernel> Forest<'p, F> {
         let Some(node) = goals.first().map(|g| g.start.node) else { return Vec::new() };
         let mut batch = Batch::new(self.program, node, self.settings.batch);
         let mut trees: Vec<Tree<F>> = goals.into_iter().map(Tree::new).collect();
+        if !environment::is_default() {
+            // No bound means anything here: everything stays open.
+            return trees.into_iter().map(Tree::end).collect();
+        }
         let mut growth = Growth { active: Vec::new(), next: 0, turn: 0 };
         loop {
             self.fill(&mut trees, &mut growth, &mut batch);
@@ -232,7 +255,8 @@ impl<'p, F: Kernel> Forest<'p, F> {
                     splits.extend_from_slice(&leaf.splits);
                     splits.push(Split { node, neuron, active, beta: F::ZERO });
                     batch.add(tree.goal.start.clone(), splits, leaf.slopes.as_deref(), tag);
-                    batch.rows.last_mut().expect("just added").inherited = leaf.bound;
+                    let row = batch.rows.last_mut().expect("just added");
+                    (row.inherited, row.blurred) = (leaf.bound, leaf.blurred);
                 }
                 tree.flying += 2;
             }
@@ -263,17 +287,23 @@ impl<'p, F: Kernel> Forest<'p, F> {
             let row = batch.remove(r);
             tree.ending.closed += 1;
             tree.ending.proved += 0.5f64.powi(row.splits.len() as i32);
-            tree.closed_bound = tree.closed_bound.max(bound);
+            tree.ending.closed_bound = tree.ending.closed_bound.max(bound);
             return;
         }
         let bounded = batch.rows[r].steps > 0;
         if bounded && tree.ending.points.len() < MOST_POINTS && tree.ending.nodes.is_power_of_two() {
             tree.ending.points.push(batch.point(r));
         }
-        let (next, slopes) = (if bounded { batch.pick(r) } else { None }, batch.save(r));
+        let (next, slopes) = (if bounded { batch.pick(r, self.settings.score) } else { None }, batch.save(r));
         let row = batch.remove(r);
         let slopes = (bounded || !row.splits.is_empty()).then_some(slopes);
-        tree.goal.leaves.push(Leaf { bound, splits: row.splits, slopes, next });
+        let blurred = if bounded && row.bound - row.error < 0.0 { row.blurred.saturating_add(1) } else { 0 };
+        let leaf = Leaf { bound, splits: row.splits, slopes, next, blurred };
+        if blurred >= self.settings.most_blurred {
+            tree.ending.stuck.push(leaf);
+            return;
+        }
+        tree.goal.leaves.push(leaf);
         if self.settings.order == Order::Worst {
             let last = tree.goal.leaves.len() - 1;
             sift_up(&mut tree.goal.leaves, last);
@@ -289,8 +319,17 @@ struct Growth {
 
 impl<F: Kernel> Tree<F> {
     fn new(goal: Goal<F>) -> Tree<F> {
-        let ending = Ending { bound: f64::INFINITY, nodes: 0, closed: 0, proved: 0.0, open: vec![], stuck: vec![], points: vec![] };
-        Tree { goal, flying: 0, ending, closed_bound: f64::NEG_INFINITY, checked: (f64::INFINITY, 8), done: false }
+        let ending = Ending {
+            bound: f64::INFINITY,
+            closed_bound: f64::NEG_INFINITY,
+            nodes: 0,
+            closed: 0,
+            proved: 0.0,
+            open: vec![],
+            stuck: vec![],
+            points: vec![],
+        };
+        Tree { goal, flying: 0, ending, checked: (f64::INFINITY, 8), done: false }
     }
 
     fn closes(&self, bound: f64) -> bool {
@@ -301,7 +340,7 @@ impl<F: Kernel> Tree<F> {
     fn bound_now(&self) -> f64 {
         let open = self.goal.leaves.iter().chain(&self.ending.stuck).map(|l| l.bound);
         let flying = if self.flying > 0 || (self.done && self.ending.nodes == 0) { f64::INFINITY } else { f64::NEG_INFINITY };
-        open.fold(self.closed_bound.max(flying), f64::max)
+        open.fold(self.ending.closed_bound.max(flying), f64::max)
     }
 
     /// True if the tree launches nothing more: closed, out of budget, or without gain.

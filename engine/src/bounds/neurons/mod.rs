@@ -13,6 +13,6 @@ mod program;
 
 pub use batch::{Batch, Split, Step};
 pub use chain::{Effort, Layers};
-pub use forest::{Ending, Forest, Goal, Leaf, Order, Settings};
+pub use forest::{Ending, Forest, Goal, Leaf, Order, Score, Settings};
 pub use graph::GraphRows;
 pub use program::{Affine, Hinge, Input, Map, Node, Program, Relaxed, Start};
