@@ -117,6 +117,25 @@ fn what_a_deployed_network_computes_is_covered() {
     }
 }
 
+/// No affine block between the hinges pays for the product with the slope.
+#[test]
+fn the_product_with_a_leaky_slope_rounds() {
+    let mut b = support::Builder::default();
+    let input = b.node(1, vec![], checker::network::Operation::Input);
+    let leaky = b.node(1, vec![input], checker::network::Operation::Hinge(0.1f32 as f64));
+    let out = b.node(1, vec![leaky], checker::network::Operation::Hinge(-1.0));
+    b.network.outputs.push(out);
+    let plan = Plan::new(&b.network).unwrap();
+    let mut random = Random(7);
+    for case in 0..200 {
+        let x = [-1.0, -1e-38, -1e-44, -3e38][case % 4] * random.unit().abs() as f32;
+        let state = refreshed(&plan, Semantics::Both, &[x.into()], &[x.into()]);
+        let exact_values = |v: &Vec<f32>| v.iter().map(|&v| exact(v.into())).collect();
+        let values: Vec<Vec<Rational>> = evaluate_f32(&b.network, &[x], &mut random).iter().map(exact_values).collect();
+        assert_holds(&b.network, &state, &[exact(x.into())], &values, &format!("{x:e}"));
+    }
+}
+
 /// A sound but useless checker would pass the tests above.
 #[test]
 fn derived_facts_are_as_tight_as_the_method_allows() {
