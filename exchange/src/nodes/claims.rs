@@ -1,5 +1,6 @@
 //! What a per-node certificate claims.
 
+use engine::graph::Graph;
 use engine::numerics::{Decimal, Interval};
 use engine::ops::Ranges;
 
@@ -123,6 +124,28 @@ impl Claims {
     /// Number of inputs of affine functions.
     pub fn width(&self) -> usize {
         self.input_box().map_or(0, Ends::len)
+    }
+
+    /// Are there as many entries and elements as the graph has? What is read always fits.
+    pub fn fit(&self, graph: &Graph) -> Result<(), String> {
+        if self.nodes.len() != graph.nodes.len() {
+            return Err(format!("{} entries for {} nodes", self.nodes.len(), graph.nodes.len()));
+        }
+        let width = self.width();
+        for (id, (claim, node)) in self.nodes.iter().zip(&graph.nodes).enumerate() {
+            let n = node.len();
+            let ends = claim.ends.as_ref().is_none_or(|e| e.low.len() == n && e.high.len() == n);
+            let lines = |l: &Lines| l.constants.len() == n && l.coefficients.len() == n * width;
+            let forms = claim.forms.as_ref().is_none_or(|f| self.input_box().is_some() && lines(&f.low) && lines(&f.high));
+            let slopes = claim.alpha.as_ref().is_none_or(|a| a.len() == n) && claim.beta.as_ref().is_none_or(|b| b.len() == n);
+            if !(ends && forms && slopes) {
+                return Err(format!("the claims about node {id} are not about {n} elements and {width} inputs"));
+            }
+        }
+        match self.input {
+            Some(id) if !graph.inputs.contains(&id) => Err(format!("node {id} is no input")),
+            _ => Ok(()),
+        }
     }
 
     /// The claimed ends of element `i` of node `id`, exactly.

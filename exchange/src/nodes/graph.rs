@@ -14,9 +14,9 @@ use crate::ExchangeError;
 use crate::json::Field;
 
 /// Most elements of a value.
-const LARGEST: usize = 1 << 24;
+const LARGEST: usize = 1 << 20;
 /// Most nodes.
-const MOST_NODES: usize = 1 << 20;
+const MOST_NODES: usize = 1 << 16;
 /// The epsilon of TorchLean's layer normalisation.
 pub const EPSILON: f64 = 1e-6;
 

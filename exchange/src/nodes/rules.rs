@@ -9,7 +9,7 @@ use super::combination::{Combination, Factor, Line};
 use crate::json::Number;
 
 /// Most weights of one node that are looked at one by one.
-pub const MOST_WEIGHTS: usize = 50_000_000;
+pub const MOST_WEIGHTS: usize = 32_000_000;
 
 /// The weights of one output element.
 #[derive(Clone, Debug, Default)]

@@ -81,12 +81,15 @@ pub fn read(file: &str, value: &Value) -> Result<CrownQuery, ExchangeError> {
 impl CrownQuery {
     /// Bounds over the box, by one sweep. A ReLU without slopes takes 0.
     pub fn sweep(&self, budget: &mut Budget) -> Result<Sweep, TooMuch> {
-        let mut forms: Vec<Forms> = (0..self.chain.inputs).map(|i| unit(i, self.chain.inputs)).collect();
-        let mut ranges = Vec::new();
+        let inputs = self.chain.inputs;
+        let (mut forms, mut ranges) = (None, Vec::new());
         for layer in &self.chain.layers {
-            forms = match layer {
-                Layer::Linear { weights, bias } => linear(weights, bias, &forms, budget)?,
-                Layer::Relu { alpha } => {
+            forms = Some(match (layer, forms) {
+                // The first layer's functions are its own rows.
+                (Layer::Linear { weights, bias }, None) => first(weights, bias, inputs)?,
+                (Layer::Linear { weights, bias }, Some(forms)) => linear(weights, bias, &forms, budget)?,
+                (Layer::Relu { alpha }, forms) => {
+                    let forms = forms.map_or_else(|| units(inputs), Ok)?;
                     let slope = |i: usize| alpha.as_ref().and_then(|a| a.get(i)).cloned().unwrap_or(RBig::ZERO);
                     let mut own = Vec::new();
                     let each = |(i, f): (usize, Forms)| {
@@ -97,8 +100,9 @@ impl CrownQuery {
                     ranges.push(own);
                     after
                 }
-            };
+            });
         }
+        let forms = forms.map_or_else(|| units(inputs), Ok)?;
         let composed = linear(&self.weights, &self.bias, &forms, budget)?;
         let bounds = composed.iter().map(|f| self.greatest(&f.high, budget)).collect::<Result<_, _>>()?;
         Ok(Sweep { bounds, ranges })
@@ -184,10 +188,29 @@ fn shorter(x: &RBig) -> RBig {
     RBig::from_parts((x * &scale).floor(), scale)
 }
 
-fn unit(i: usize, n: usize) -> Forms {
-    let coefficients = (0..n).map(|k| if k == i { RBig::ONE } else { RBig::ZERO }).collect();
-    let line = Line { coefficients, constant: RBig::ZERO };
-    Forms { low: line.clone(), high: line }
+/// Most coefficients of a layer's functions: a small file can name layers whose product is huge.
+const MOST_COEFFICIENTS: usize = 1 << 22;
+
+/// The rows of a first linear layer.
+fn first(weights: &[Vec<RBig>], bias: &[RBig], inputs: usize) -> Result<Vec<Forms>, TooMuch> {
+    fits(weights.len(), inputs)?;
+    let line = |(row, b): (&Vec<RBig>, &RBig)| Line { coefficients: row.clone(), constant: b.clone() };
+    Ok(weights.iter().zip(bias).map(line).map(|line| Forms { low: line.clone(), high: line }).collect())
+}
+
+/// The inputs as functions of the inputs.
+fn units(n: usize) -> Result<Vec<Forms>, TooMuch> {
+    fits(n, n)?;
+    let unit = |i: usize| {
+        let coefficients = (0..n).map(|k| if k == i { RBig::ONE } else { RBig::ZERO }).collect();
+        let line = Line { coefficients, constant: RBig::ZERO };
+        Forms { low: line.clone(), high: line }
+    };
+    Ok((0..n).map(unit).collect())
+}
+
+fn fits(rows: usize, inputs: usize) -> Result<(), TooMuch> {
+    if rows.checked_mul(inputs).is_some_and(|n| n <= MOST_COEFFICIENTS) { Ok(()) } else { Err(TooMuch) }
 }
 
 fn scaled(line: &Line, by: &RBig, budget: &mut Budget) -> Result<Line, TooMuch> {
@@ -200,6 +223,7 @@ fn scaled(line: &Line, by: &RBig, budget: &mut Budget) -> Result<Line, TooMuch> 
 }
 
 fn linear(weights: &[Vec<RBig>], bias: &[RBig], forms: &[Forms], budget: &mut Budget) -> Result<Vec<Forms>, TooMuch> {
+    fits(weights.len(), forms.first().map_or(0, |f| f.low.coefficients.len()))?;
     let mut side = |row: &[RBig], b: &RBig, upper: bool| -> Result<Line, TooMuch> {
         let inputs = forms.first().map_or(0, |f| f.low.coefficients.len());
         let mut line = Line { coefficients: vec![RBig::ZERO; inputs], constant: b.clone() };

@@ -44,9 +44,9 @@ pub fn bits(x: &RBig) -> usize {
     x.numerator().bit_len() + x.denominator().bit_len()
 }
 
-/// Exact arithmetic was given up: the numbers grow too long.
+/// Exact arithmetic was given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("exact arithmetic on this network takes too long: its fractions grow beyond all measure")]
+#[error("exact arithmetic on a network of this size would take too much time or memory")]
 pub struct TooMuch;
 
 /// What exact arithmetic may still cost, in bits of intermediate results.

@@ -82,6 +82,45 @@ fn absurd_sizes_and_numbers_are_refused_before_anything_is_allocated() {
     }
 }
 
+#[test]
+fn networks_whose_functions_would_not_fit_into_memory_are_rejected() {
+    // A file of a few hundred kilobytes whose layers would need 1e9 coefficients.
+    let many = |word: &str, n: usize| format!("[{}]", vec![format!("\"{word}\""); n].join(","));
+    let (wide, column) = (many("1", 30_000), format!("[{}]", vec!["[\"1\"]"; 30_000].join(",")));
+    let layers = [
+        format!(r#"{{"kind":"relu","alpha":{wide}}}"#),
+        format!(r#"{{"kind":"linear","weights":[{wide}],"bias":["0"]}},{{"kind":"linear","weights":{column},"bias":{wide}}}"#),
+    ];
+    for layers in layers {
+        let text = format!(
+            r#"{{"format":"crown_query_v1","input_dim":30000,"input":{{"lo":{0},"hi":{0}}},"layers":[{layers}],"query":{{"weights":[{0}],"bias":["0"],"strict":true}}}}"#,
+            wide
+        );
+        let query = crown_query::read("f", &parse("f", text.as_bytes(), Reading::Decimal).expect("JSON")).expect("readable");
+        let exchange::Judgement::Rejected(why) = query.check() else { panic!("rejected") };
+        assert!(why.contains("too much time or memory"), "{why}");
+    }
+}
+
+#[test]
+fn claims_that_do_not_fit_their_graph_are_refused() {
+    let graph = oracle::network(&mut Random::new(2), 2, 3);
+    let good = exchange::nodes::produce(&graph, &oracle::domain(&mut Random::new(3), 2), true).expect("produced");
+    let refused = |change: &dyn Fn(&mut exchange::nodes::Claims)| {
+        let mut claims = good.clone();
+        change(&mut claims);
+        assert!(exchange::nodes::check(&graph, &claims).is_err());
+    };
+    assert_eq!(exchange::nodes::check(&graph, &good), Ok(()));
+    refused(&|c| drop(c.nodes.pop()));
+    refused(&|c| drop(c.nodes[1].ends.as_mut().map(|e| e.low.pop())));
+    refused(&|c| drop(c.nodes[1].forms.as_mut().map(|f| f.high.coefficients.pop())));
+    refused(&|c| drop(c.nodes[2].alpha.as_mut().map(|a| a.pop())));
+    refused(&|c| c.input = Some(1));
+    refused(&|c| c.input = Some(99));
+    refused(&|c| c.input = None);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
