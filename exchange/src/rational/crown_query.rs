@@ -82,7 +82,7 @@ impl CrownQuery {
     /// Bounds over the box, by one sweep. A ReLU without slopes takes 0.
     pub fn sweep(&self, budget: &mut Budget) -> Result<Sweep, TooMuch> {
         let inputs = self.chain.inputs;
-        let (mut forms, mut ranges) = (None, Vec::new());
+        let (mut forms, mut ranges) = (None::<Vec<Forms>>, Vec::new());
         for layer in &self.chain.layers {
             forms = Some(match (layer, forms) {
                 // The first layer's functions are its own rows.

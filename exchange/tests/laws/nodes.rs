@@ -208,7 +208,7 @@ fn slopes_phases_and_boxes_that_do_not_follow_are_rejected() {
     let unstable = (0..3).find(|&i| c_is_unstable(&read_claims(&good, &graph), graph.nodes[relu].inputs[0], i)).expect("an unstable ReLU");
     refused(&|c| c.nodes[relu].beta.as_mut().expect("phases")[unstable] = 1, "says active");
     refused(&|c| c.nodes[relu].beta.as_mut().expect("phases")[unstable] = -1, "says inactive");
-    refused(&|c| c.nodes[1].alpha = Some(vec![]), "belong to ReLU nodes");
+    refused(&|c| c.nodes[1].alpha = Some(vec![Number::ZERO; 3]), "belong to ReLU nodes");
     refused(&|c| c.nodes[1].ends = None, "no interval of the operand is claimed");
     refused(&|c| (c.nodes[1].ends, c.nodes[relu].beta) = (None, None), "cannot be derived");
     let smaller = vec![(Decimal::from(-2), Decimal::ONE); 2];
