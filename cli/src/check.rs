@@ -3,10 +3,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use checker::files::Failure as Refusal;
 use clap::Args;
+use engine::input;
 use exchange::json::Reading;
 
 use crate::Finished;
+use crate::certificate::Subject;
 use crate::failure::Failure;
 use crate::foreign::{self, Format};
 use crate::options::parse_seconds;
@@ -52,6 +55,19 @@ impl Numbers {
 pub fn run(arguments: &Arguments) -> Result<Finished, Failure> {
     match arguments.format {
         Some(format) => foreign::check::run(format, arguments),
-        None => Err(Failure::new("name the certificate's --format (`ironbound check --help` lists them)")),
+        None => own(&arguments.files),
+    }
+}
+
+/// Our own certificates.
+fn own(files: &[PathBuf]) -> Result<Finished, Failure> {
+    let [model, query, certificate] = files else {
+        return Err(Failure::new("give MODEL, QUERY and CERTIFICATE, or name the certificate's --format (`ironbound check --help`)"));
+    };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    match Subject::read(model, query)?.judge(&input::read_bytes(certificate)?, threads) {
+        Ok(shown) => Ok(Finished::success(format!("accepted: {shown}\n"))),
+        Err(Refusal::Rejected(why)) => Ok(Finished { output: format!("rejected: {why}\n"), code: 1 }),
+        Err(Refusal::Unreadable(why)) => Err(Failure::about(model, why)),
     }
 }

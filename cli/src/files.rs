@@ -33,6 +33,10 @@ pub struct Problem {
     pub network: Graph,
     /// The query.
     pub query: Query,
+    /// The network's file.
+    pub model_path: PathBuf,
+    /// The query's file.
+    pub query_path: PathBuf,
 }
 
 /// A model given by `--network`.
@@ -52,7 +56,7 @@ impl Files {
         let network = input::load_network(&model)?;
         vnnlib::check_against(&query, &network).map_err(|e| Failure::about(&query_path, e))?;
         check_element(&query, &network, &query_path)?;
-        Ok(Problem { network, query })
+        Ok(Problem { network, query, model_path: model, query_path })
     }
 
     fn read_query(&self, path: &Path, options: &Options) -> Result<Query, Failure> {

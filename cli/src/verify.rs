@@ -12,6 +12,7 @@ use engine::search::{Config, Observer, Reason, Report, Verdict, Witness};
 use crate::Finished;
 use crate::answer::{self, Style, Told, Words};
 use crate::assignment;
+use crate::certificate::{Start, Subject, Workshop};
 use crate::failure::Failure;
 use crate::files::{Files, Problem};
 use crate::json::Answer;
@@ -41,9 +42,28 @@ pub struct Arguments {
     /// Also write the witness here, in the query's own format
     #[arg(long, value_name = "FILE")]
     witness: Option<PathBuf>,
+    /// Write the proof or the witness here, for `ironbound check`; what is proved so far, if time runs out
+    #[arg(long, value_name = "FILE")]
+    certificate: Option<PathBuf>,
+    /// Have the independent checker accept the proof before the verdict is printed (always done with --certificate)
+    #[arg(long)]
+    check: bool,
+    /// Go on from this certificate of the same network and query
+    #[arg(long, value_name = "FILE", conflicts_with = "reuse")]
+    resume: Option<PathBuf>,
+    /// Begin with the tree of this certificate of another network of the same shape, or of a similar query
+    #[arg(long, value_name = "FILE")]
+    reuse: Option<PathBuf>,
     /// Write the witness as one ONNX TensorProto per variable here instead of printing it
     #[arg(long, value_name = "DIR")]
     serialise_assignments: Option<PathBuf>,
+}
+
+impl Arguments {
+    fn start(&self) -> Option<Start<'_>> {
+        let resume = self.resume.as_deref().map(Start::Resume);
+        resume.or(self.reuse.as_deref().map(Start::Reuse))
+    }
 }
 
 /// What decides: the whole search, or the attack alone.
@@ -54,9 +74,22 @@ pub fn run(arguments: &Arguments, started: Instant, decide: Decide) -> Result<Fi
     let watchdog =
         arguments.timeout.map(|limit| overrun(arguments, limit).map(|output| Watchdog::start(started, limit, output))).transpose()?;
     let problem = arguments.files.read(&arguments.options)?;
-    let config = arguments.options.config(started, arguments.timeout, options::stop_on_interrupt()?);
+    let start = arguments.start();
+    let record = arguments.certificate.is_some() || arguments.check || start.is_some();
+    let config = Config { record, ..arguments.options.config(started, arguments.timeout, options::stop_on_interrupt()?) };
     let display = Display::new(started, arguments.quiet || arguments.json);
-    let report = decide(&problem.network, &problem.query, &config, &display);
+    let workshop = |observer| -> Result<Workshop, Failure> {
+        let subject = Subject::read(&problem.model_path, &problem.query_path)?;
+        Ok(Workshop { subject, problem: &problem, config: &config, observer })
+    };
+    let mut report = match &start {
+        Some(start) => workshop(&display)?.start(start)?,
+        None => decide(&problem.network, &problem.query, &config, &display),
+    };
+    if record {
+        workshop(&display)?.certify(&mut report, arguments.certificate.as_deref())?;
+        report.statistics.elapsed = started.elapsed();
+    }
     drop(display);
     if let Some(watchdog) = watchdog {
         watchdog.call_off();
@@ -79,7 +112,7 @@ fn style(arguments: &Arguments) -> Style {
     Style { words: arguments.words, quiet: arguments.quiet, hide_witness: arguments.serialise_assignments.is_some() }
 }
 
-fn save(arguments: &Arguments, Problem { query, network }: &Problem, witness: &Witness) -> Result<(), Failure> {
+fn save(arguments: &Arguments, Problem { query, network, .. }: &Problem, witness: &Witness) -> Result<(), Failure> {
     if let Some(path) = &arguments.witness {
         let text = assignment::text(query, network.element, witness);
         fs::write(path, text).map_err(|e| Failure::about(path, format!("cannot be written: {e}")))?;

@@ -82,6 +82,11 @@ impl Log {
 }
 
 impl Records {
+    /// The entry of a node; an empty one if there is none.
+    pub fn entry(&self, node: NodeId) -> Entry {
+        self.entries.get(node as usize).copied().unwrap_or_default()
+    }
+
     fn spill(&mut self) {
         let written = match &mut self.file {
             Some(file) => file.write_all(&self.bytes),

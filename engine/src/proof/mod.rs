@@ -2,12 +2,14 @@
 //!
 //! Nothing here is trusted: whatever is written, the checker derives every bound again.
 
+mod frontier;
 mod log;
 mod steps;
 mod tree;
 
+pub use frontier::{OpenNode, Turn};
 pub use log::{Log, NodeId};
-pub use steps::{Fact, Steps};
+pub use steps::{Fact, Split, Steps};
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -40,17 +42,44 @@ const KIND_WITNESS: u8 = 1;
 impl Proof {
     /// Writes the certificate for the network and query with these hashes.
     pub fn write(&self, network: Hash, query: Hash, to: &mut dyn Write) -> io::Result<()> {
-        let trees: Vec<Order> = self.trees.iter().map(|log| Order::new(log)).collect();
+        self.write_trees(self.trees.iter().map(|log| Order::new(log)).collect(), self.partial, network, query, to)
+    }
+
+    /// Writes a partial certificate of the subtrees of some nodes, given per tree, alone.
+    pub fn write_only(&self, nodes: &[Vec<NodeId>], network: Hash, query: Hash, to: &mut dyn Write) -> io::Result<()> {
+        let trees = self.trees.iter().zip(nodes).map(|(log, nodes)| Order::only(log, nodes)).collect();
+        self.write_trees(trees, true, network, query, to)
+    }
+
+    fn write_trees(&self, trees: Vec<Order>, partial: bool, network: Hash, query: Hash, to: &mut dyn Write) -> io::Result<()> {
         let head = length_of(trees.len() as u64);
         let lengths: Vec<Vec<u8>> = trees.iter().map(|t| length_of(t.len())).collect();
         let payload = head.len() as u64 + trees.iter().zip(&lengths).map(|(t, l)| t.len() + l.len() as u64).sum::<u64>();
-        container(KIND_PROOF, self.semantics, self.partial, network, query, payload, to)?;
+        container(KIND_PROOF, self.semantics, partial, network, query, payload, to)?;
         to.write_all(&head)?;
         for (tree, length) in trees.iter().zip(&lengths) {
             to.write_all(length)?;
             tree.write(to)?;
         }
         Ok(())
+    }
+}
+
+impl Proof {
+    /// The proof in the payload of a certificate, to go on from: one tree per case, with so many disjuncts each.
+    pub fn read(semantics: Semantics, mut payload: &[u8], disjuncts: &[usize]) -> io::Result<Proof> {
+        let count = steps::number(&mut payload)?;
+        if count != disjuncts.len() {
+            return Err(steps::damaged(format!("it has {count} cases, the query {}", disjuncts.len())));
+        }
+        let mut trees = Vec::new();
+        for &disjuncts in disjuncts {
+            let length = steps::number(&mut payload)?;
+            let tree = payload.get(..length).ok_or_else(|| steps::damaged("it ends early"))?;
+            trees.push(Arc::new(Log::read(tree, disjuncts)?));
+            payload = &payload[length..];
+        }
+        Ok(Proof { semantics, trees, partial: true })
     }
 }
 

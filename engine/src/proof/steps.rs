@@ -1,5 +1,7 @@
 //! The steps of one node of a certificate, as bytes (docs/certificate.md).
 
+use std::io;
+
 /// A fact about a disjunct, as a certificate names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fact {
@@ -120,6 +122,120 @@ pub fn varint(bytes: &mut Vec<u8>, mut value: u64) {
         value >>= 7;
     }
     bytes.push(value as u8);
+}
+
+/// How a node ends.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum End {
+    /// Proved.
+    Closed,
+    /// Nothing is claimed.
+    Open,
+    /// Two children follow.
+    Split(Split),
+}
+
+/// A split, as it stands in a certificate.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Split {
+    /// An input's range.
+    Input {
+        /// Which input.
+        input: usize,
+        /// Where.
+        at: f64,
+    },
+    /// A pre-activation, at 0.
+    Neuron {
+        /// Activation, in the order of the network's nodes.
+        activation: usize,
+        /// Its element.
+        element: usize,
+    },
+}
+
+/// The steps of one node in short.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Node {
+    /// How it ends.
+    pub end: End,
+    /// Bytes, without the length of a first child.
+    pub length: usize,
+    /// Its lines are refreshed.
+    pub refreshed: bool,
+    /// Its box is clipped.
+    pub clipped: bool,
+}
+
+/// Reads the steps of one node from the start of `bytes`. Disjuncts that it drops leave `open`.
+pub(super) fn read(bytes: &[u8], open: &mut Vec<u32>) -> io::Result<Node> {
+    let mut rest = bytes;
+    let mut node = Node { end: End::Open, length: 0, refreshed: false, clipped: false };
+    node.end = loop {
+        match take::<1>(&mut rest)?[0] {
+            0x10 => node.refreshed = true,
+            0x11 => return Err(damaged("refreshing some elements is not written by this engine")),
+            0x20 => {
+                let disjunct = number(&mut rest)?;
+                number(&mut rest)?;
+                open.retain(|&d| d as usize != disjunct);
+            }
+            0x21 | 0x22 => {
+                let disjunct = number(&mut rest)?;
+                skip_weights(&mut rest)?;
+                open.retain(|&d| d as usize != disjunct);
+            }
+            0x30 => {
+                (0..open.len()).try_for_each(|_| skip_weights(&mut rest))?;
+                node.clipped = true;
+            }
+            0x40 => break End::Split(Split::Input { input: number(&mut rest)?, at: f64::from_le_bytes(take(&mut rest)?) }),
+            0x41 => break End::Split(Split::Neuron { activation: number(&mut rest)?, element: number(&mut rest)? }),
+            0x50 | 0x51 => break End::Closed,
+            OPEN => break End::Open,
+            other => return Err(damaged(format!("{other:#x} is no step"))),
+        }
+    };
+    node.length = bytes.len() - rest.len();
+    Ok(node)
+}
+
+/// What follows a number.
+pub(super) fn skip_varint(mut bytes: &[u8]) -> io::Result<&[u8]> {
+    number(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// A certificate that cannot be read.
+pub(super) fn damaged(why: impl Into<String>) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, format!("the certificate is damaged: {}", why.into()))
+}
+
+fn skip_weights(rest: &mut &[u8]) -> io::Result<()> {
+    for _ in 0..number(rest)? {
+        number(rest)?;
+        take::<4>(rest)?;
+    }
+    Ok(())
+}
+
+/// Reads unsigned LEB128.
+pub(super) fn number(rest: &mut &[u8]) -> io::Result<usize> {
+    let mut value = 0u64;
+    for shift in (0..64).step_by(7) {
+        let byte = take::<1>(rest)?[0];
+        value |= ((byte & 0x7f) as u64) << shift;
+        if byte < 0x80 {
+            return usize::try_from(value).map_err(|_| damaged("a number is too large"));
+        }
+    }
+    Err(damaged("a number is too long"))
+}
+
+fn take<const N: usize>(rest: &mut &[u8]) -> io::Result<[u8; N]> {
+    let (head, tail) = rest.split_first_chunk::<N>().ok_or_else(|| damaged("it ends early"))?;
+    *rest = tail;
+    Ok(*head)
 }
 
 #[cfg(test)]

@@ -8,11 +8,11 @@ use checker::Semantics;
 use super::attack::{Attack, Effort};
 use super::chain::{AnyPart, ChainMethod};
 use super::{Config, Observer, Reason, Report, Statistics, Verdict, Witness, phases, problem, small, wide, witness};
-use crate::bounds::chain::{Bounder, compile};
+use crate::bounds::chain::{Bounder, Workspace, compile};
 use crate::bounds::exact::Skeleton;
 use crate::graph::Graph;
 use crate::numerics::Real;
-use crate::proof::{Log, Proof};
+use crate::proof::{Log, OpenNode, Proof};
 use crate::query::{Case, DeclaredElement, Query};
 
 /// A query being decided.
@@ -27,6 +27,31 @@ pub struct Solver<'a> {
     pub observer: &'a dyn Observer,
     /// When to stop.
     pub deadline: Option<Instant>,
+    /// A proof to go on from.
+    pub begun: Option<Begun>,
+}
+
+/// A proof that is not complete, and how to go on from its open nodes.
+#[derive(Clone, Debug)]
+pub struct Begun {
+    /// What is proved so far.
+    pub proof: Proof,
+    /// How to go on.
+    pub how: Continue,
+}
+
+/// How to go on from open nodes of a proof.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Continue {
+    /// As if the search had not been interrupted.
+    Resume,
+    /// In `f64`: the checker has rejected what was there.
+    Mend {
+        /// Without anything inherited: whatever is used is then derived at the node itself.
+        fresh: bool,
+        /// Halve the nodes first, as they have been rejected before.
+        halve: bool,
+    },
 }
 
 /// What an attempt under one semantics led to.
@@ -128,7 +153,8 @@ impl Solver<'_> {
         })
     }
 
-    fn prove(&self, semantics: Semantics, mut statistics: Statistics) -> Attempt {
+    /// Proves every case in order.
+    pub fn prove(&self, semantics: Semantics, mut statistics: Statistics) -> Attempt {
         let chains = self.chains();
         let skeleton = phases::skeleton(self.network, chains.is_some());
         let wide_chain = if chains.is_none() && skeleton.is_none() { compile::<f32>(self.network) } else { None };
@@ -136,7 +162,9 @@ impl Solver<'_> {
         let mut first = 0;
         let total = self.query.cases.len() as f64;
         let mut recorded = Recorded::default();
-        if self.config.record {
+        if let Some(begun) = &self.begun {
+            recorded.trees.clone_from(&begun.proof.trees);
+        } else if self.config.record {
             recorded.trees.resize_with(self.query.cases.len(), Arc::default);
         }
         for (done, case) in self.query.cases.iter().enumerate() {
@@ -219,8 +247,12 @@ impl Solver<'_> {
         let skeleton = small.skeleton.filter(|_| small.log.is_none() || small.chains.is_none());
         let build = || skeleton.and_then(|s| phases::program(self, s, case, semantics));
         let chain = small.chains.map(|chains| self.chain_method(chains, case, semantics, small.log, &check));
-        let with_root = chain.as_ref().map(|method| (method, method.root.clone()));
-        Some(small::search(self, with_root, &build, &check, statistics)?.outcome(self, case, first, semantics))
+        let starts = chain.as_ref().map(|method| self.starts(method, case.disjuncts.len())).transpose();
+        let with_starts = match starts {
+            Ok(starts) => chain.as_ref().zip(starts),
+            Err(why) => return Some(CaseOutcome::Open(Reason::Unsupported(why), None)),
+        };
+        Some(small::search(self, with_starts, &build, &check, statistics)?.outcome(self, case, first, semantics))
     }
 
     fn chain_method<'a>(
@@ -234,7 +266,10 @@ impl Solver<'_> {
         let deployed = problem::deployed(semantics, self.network.element);
         let (low, high) = problem::region_box(case, semantics, self.network.element);
         let single = chains.single.as_ref().map(|b| b.with(problem::objectives(case, self.network), deployed));
-        let double = chains.double.with(problem::objectives(case, self.network), deployed);
+        let mut double = chains.double.with(problem::objectives(case, self.network), deployed);
+        if self.begun.as_ref().is_some_and(|b| b.how != Continue::Resume) {
+            double.least_crossing = 1e-7;
+        }
         let root = match &single {
             Some(bounder) => {
                 let down = low.iter().map(|&x| f32::from_f64_down(x)).collect();
@@ -244,6 +279,40 @@ impl Solver<'_> {
         };
         let (deadline, seed, attack) = (self.deadline, self.config.seed, self.config.attack);
         ChainMethod { single, double, check, root, deadline, seed, attack, log: log.cloned() }
+    }
+
+    /// Where the search begins: at the root, or at the open nodes of a proof; and what share is proved already.
+    fn starts(&self, method: &ChainMethod, disjuncts: usize) -> Result<small::Starts, String> {
+        let ChainMethod { single, double, root, log, .. } = method;
+        let (Some(begun), Some(log)) = (&self.begun, log) else { return Ok(small::Starts { parts: vec![root.clone()], proved: 0.0 }) };
+        let open = log.frontier(disjuncts).map_err(|e| e.to_string())?;
+        let left: f64 = open.iter().map(|node| 0.5f64.powi(node.turns.len() as i32)).sum();
+        let strange = || "the proof splits neurons or inputs that this network does not have".to_string();
+        let mut parts = Vec::new();
+        match (root, single) {
+            (AnyPart::Single(root), Some(single)) if begun.how == Continue::Resume => {
+                let mut workspace = Workspace::default();
+                for node in &open {
+                    parts.push(AnyPart::Single(single.follow(root, node, false, &mut workspace).ok_or_else(strange)?));
+                }
+            }
+            _ => {
+                let (root, mut workspace) = (root.clone().double(), Workspace::default());
+                let (fresh, halve) = match begun.how {
+                    Continue::Mend { fresh, halve } => (fresh, halve),
+                    Continue::Resume => (false, false),
+                };
+                let mut follow = |node: &OpenNode| double.follow(&root, node, fresh, &mut workspace).ok_or_else(strange);
+                for node in open {
+                    let part = follow(&node)?;
+                    let nodes = if halve { double.halve(node, &part, log) } else { vec![node] };
+                    for node in &nodes {
+                        parts.push(AnyPart::Double(follow(node)?));
+                    }
+                }
+            }
+        }
+        Ok(small::Starts { parts, proved: 1.0 - left })
     }
 }
 

@@ -15,6 +15,16 @@ pub enum AnyPart {
     Double(Part<f64>),
 }
 
+impl AnyPart {
+    /// The part in `f64`.
+    pub fn double(self) -> Part<f64> {
+        match self {
+            AnyPart::Single(part) => part.widen(),
+            AnyPart::Double(part) => part,
+        }
+    }
+}
+
 /// Both working types of one query.
 pub struct ChainMethod<'a> {
     /// The bounder in `f32`, where the network fits it.

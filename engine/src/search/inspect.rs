@@ -73,7 +73,7 @@ pub fn refute(network: &Graph, query: &Query, config: &Config, observer: &dyn Ob
     for round in 0.. {
         let config = Config { seed: config.seed.wrapping_add(round), ..config.clone() };
         let deadline = config.timeout.map(|limit| config.started + limit);
-        let solver = Solver { network, query, config: &config, observer, deadline };
+        let solver = Solver { network, query, config: &config, observer, deadline, begun: None };
         if let Some(witness) = solver.attack_all(semantics, &mut statistics) {
             let semantics = Some(witness.semantics());
             statistics.elapsed = config.started.elapsed();

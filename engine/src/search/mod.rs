@@ -30,6 +30,7 @@ use crate::graph::Graph;
 use crate::numerics::environment;
 use crate::query::{DeclaredElement, Query};
 use cases::{Attempt, Solver};
+pub use cases::{Begun, Continue};
 
 /// Decides `query` on `network`.
 ///
@@ -38,6 +39,19 @@ pub fn verify(network: &Graph, query: &Query, config: &Config, observer: &dyn Ob
     let mut report = decide(network, query, config, observer);
     report.statistics.elapsed = config.started.elapsed();
     report.notes.splice(0..0, query.notes.iter().cloned());
+    report
+}
+
+/// Goes on with a proof that has open nodes, under its own semantics. The report's proof is the whole of it.
+pub fn go_on(network: &Graph, query: &Query, config: &Config, observer: &dyn Observer, begun: Begun) -> Report {
+    let semantics = begun.proof.semantics;
+    if !environment::is_default() || semantics == Semantics::Integer {
+        return Report::unknown(Reason::Unsupported("a proof of this kind cannot be continued here".into()), None);
+    }
+    let deadline = config.timeout.map(|t| config.started + t);
+    let solver = Solver { network, query, config, observer, deadline, begun: Some(begun) };
+    let mut report = solver.prove(semantics, Default::default()).report(semantics);
+    report.statistics.elapsed = config.started.elapsed();
     report
 }
 
@@ -53,7 +67,7 @@ fn decide(network: &Graph, query: &Query, config: &Config, observer: &dyn Observ
     if sure == Semantics::Integer {
         return Report::unknown(Reason::Unsupported("integer semantics needs a quantized network".into()), None);
     }
-    let solver = Solver { network, query, config, observer, deadline: config.timeout.map(|t| config.started + t) };
+    let solver = Solver { network, query, config, observer, deadline: config.timeout.map(|t| config.started + t), begun: None };
     let first = solver.attempt(sure);
     let Attempt::Open { reason: Reason::Precision(why), .. } = &first else { return first.report(sure) };
     let Some(real) = fallback.filter(|_| solver.deadline.is_none_or(|d| Instant::now() < d)) else { return first.report(sure) };

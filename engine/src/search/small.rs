@@ -44,6 +44,14 @@ impl Ending {
     }
 }
 
+/// Where the chain engine begins.
+pub struct Starts {
+    /// Open parts.
+    pub parts: Vec<AnyPart>,
+    /// Share of the input set that is proved already.
+    pub proved: f64,
+}
+
 /// A search that is done in turns.
 struct Strand<'m, M: Method> {
     method: &'m M,
@@ -56,8 +64,8 @@ struct Strand<'m, M: Method> {
 }
 
 impl<'m, M: Method> Strand<'m, M> {
-    fn new(method: &'m M, open: Vec<M::Part>) -> Strand<'m, M> {
-        Strand { method, open, steps: 0, proved: 0.0, margin: f64::INFINITY, worst: f64::NEG_INFINITY, stuck: 0 }
+    fn new(method: &'m M, open: Vec<M::Part>, proved: f64) -> Strand<'m, M> {
+        Strand { method, open, steps: 0, proved, margin: f64::INFINITY, worst: f64::NEG_INFINITY, stuck: 0 }
     }
 
     /// Goes on for `most` steps; `None` if more remains to be done.
@@ -91,16 +99,16 @@ const FAR_LESS: f64 = 0.25;
 /// Steps of the chain engine that count as one on phases.
 const RATIO: u64 = 32;
 
-/// Searches for a decision with the methods that there are: the chain engine from its root, and phases of the program
+/// Searches for a decision with the methods that there are: the chain engine from its starts, and phases of the program
 /// that `build` makes once it is needed. `None` if there is neither.
 pub fn search(
     solver: &Solver,
-    chain: Option<(&ChainMethod, AnyPart)>,
+    chain: Option<(&ChainMethod, Starts)>,
     build: &dyn Fn() -> Option<Program>,
     check: &(dyn Fn(&[f64]) -> bool + Sync),
     statistics: &mut Statistics,
 ) -> Option<Ending> {
-    let mut chain = chain.map(|(method, root)| Strand::new(method, vec![root]));
+    let mut chain = chain.map(|(method, starts)| Strand::new(method, starts.parts, starts.proved));
     let mut stuck = None;
     if let Some(strand) = chain.as_mut().filter(|_| solver.network.input_len() < MANY_INPUTS) {
         let ending = chain_turn(strand, LONG, solver, statistics);
@@ -110,7 +118,7 @@ pub fn search(
     }
     let program = build();
     let method = program.as_ref().map(|program| Phases { program, check, look: solver.config.attack });
-    let mut phases = method.as_ref().map(|method| Strand::new(method, method.roots()));
+    let mut phases = method.as_ref().map(|method| Strand::new(method, method.roots(), 0.0));
     let mut steps = SHORT;
     loop {
         // What has proved far less so far waits, as long as there is something to compare.

@@ -22,6 +22,9 @@ pub struct Bounder<F> {
     pub deployed: Deployed,
     /// Below this many unstable neurons a neuron is split instead of an input.
     pub neuron_split_below: usize,
+    /// By how much, relatively, the ends of an interval must cross before a part counts as empty. 0 unless the checker has
+    /// seen an interval of a sliver differently: there the objectives decide.
+    pub least_crossing: f64,
     first_transposed: Arc<Vec<F>>,
     /// Absolute part of the first layer's errors per neuron: constants, their share of the deployed error, underflow.
     first_error: Vec<F>,
@@ -201,6 +204,7 @@ impl<F: Kernel> Bounder<F> {
             objectives,
             deployed,
             neuron_split_below: 15,
+            least_crossing: 0.0,
             first_transposed: Arc::new(first_transposed),
             forward: Arc::new(forward),
             columns: Arc::new(columns),
@@ -310,7 +314,7 @@ impl<F: Kernel> Bounder<F> {
         ((hidden + self.lined() * (self.chain.inputs + 1) + 2 * self.chain.inputs) * size_of::<F>()) as u64 + 256
     }
 
-    fn load(&self, part: &mut Part<F>, ws: &mut Workspace<F>) {
+    pub(super) fn load(&self, part: &mut Part<F>, ws: &mut Workspace<F>) {
         match Arc::get_mut(&mut part.facts) {
             // Nobody else needs them: no copy. What the part gets in exchange is only memory.
             Some(own) => std::mem::swap(own, &mut ws.facts),
@@ -330,7 +334,7 @@ impl<F: Kernel> Bounder<F> {
     }
 
     /// Intervals from the first layer's weights and from inherited lines on this box; false if one is empty.
-    fn concretise(&self, part: &Part<F>, ws: &mut Workspace<F>) -> bool {
+    pub(super) fn concretise(&self, part: &Part<F>, ws: &mut Workspace<F>) -> bool {
         let facts = &mut ws.facts;
         let dims = self.chain.inputs;
         let hidden = facts.low.len();
@@ -367,11 +371,17 @@ impl<F: Kernel> Bounder<F> {
                 false => facts.high[j] = facts.high[j].min(F::ZERO),
             }
         }
-        facts.low.iter().zip(&facts.high).all(|(l, h)| l <= h)
+        !self.is_empty(&facts.low, &facts.high)
+    }
+
+    /// True if an interval is empty. NaN is no proof of anything, so it must not count as one.
+    pub(super) fn is_empty(&self, low: &[F], high: &[F]) -> bool {
+        let crossing = |l: F, h: F| l > h && l.to_f64() - h.to_f64() > self.least_crossing * (l.to_f64().abs() + h.to_f64().abs());
+        low.iter().zip(high).any(|(&l, &h)| l > h && (self.least_crossing == 0.0 || crossing(l, h)))
     }
 
     /// Shrinks the part's box to the hull of what the facts leave of it.
-    fn clip_box(&self, part: &mut Part<F>, ws: &mut Workspace<F>) {
+    pub(super) fn clip_box(&self, part: &mut Part<F>, ws: &mut Workspace<F>) {
         let Some((low, high)) = &ws.hull else { return };
         let mut changed = false;
         for d in 0..low.len() {
@@ -461,7 +471,7 @@ impl<F: Kernel> Workspace<F> {
     }
 
     /// Replaces a part's facts by the present ones.
-    fn keep_or_share(&mut self, facts: &mut Arc<Facts<F>>) {
+    pub(super) fn keep_or_share(&mut self, facts: &mut Arc<Facts<F>>) {
         if Arc::get_mut(facts).is_none() {
             *facts = self.spare.pop().unwrap_or_default();
         }

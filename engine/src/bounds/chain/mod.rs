@@ -10,6 +10,7 @@ mod compile;
 mod facts;
 mod layer;
 mod objective;
+mod place;
 mod refresh;
 mod sample;
 

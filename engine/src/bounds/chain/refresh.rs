@@ -24,7 +24,7 @@ impl<F: Kernel> Bounder<F> {
             }
             let facts = &ws.facts;
             let span = self.span(k);
-            if facts.low[span.clone()].iter().zip(&facts.high[span.clone()]).any(|(l, h)| l > h) {
+            if self.is_empty(&facts.low[span.clone()], &facts.high[span.clone()]) {
                 return false;
             }
             let layer = &self.chain.layers[k];

@@ -1,0 +1,236 @@
+//! Certificates of verdicts: made, mended until the independent checker accepts them, judged, gone on with.
+
+use std::fs;
+use std::path::Path;
+
+use checker::certificate::Container;
+use checker::files::{Failure as Refusal, Shown, check_files};
+use checker::network::Network;
+use checker::read::{onnx, vnnlib};
+use checker::{Accepted, Rejection, Semantics, sha256};
+use engine::input;
+use engine::proof::{self, Hash, NodeId, Proof};
+use engine::query::Query;
+use engine::search::{self, Begun, Config, Continue, Observer, Reason, Report, Verdict};
+
+use crate::failure::Failure;
+use crate::files::Problem;
+
+/// Rounds of mending, by turns with and without what nodes inherit; from the third on with rejected nodes halved.
+const MOST_ROUNDS: usize = 12;
+
+/// The two files that a certificate is about, uncompressed.
+pub struct Subject {
+    model: Vec<u8>,
+    query: Vec<u8>,
+}
+
+/// The same files as the checker reads them.
+struct Read {
+    network: Network,
+    query: checker::query::Query,
+}
+
+impl Subject {
+    /// Reads both files.
+    pub fn read(model: &Path, query: &Path) -> Result<Subject, Failure> {
+        Ok(Subject { model: input::read_bytes(model)?, query: input::read_bytes(query)? })
+    }
+
+    /// Has the checker judge a certificate: what it shows, in words, or why it is refused.
+    pub fn judge(&self, certificate: &[u8], threads: usize) -> Result<String, Refusal> {
+        check_files(&self.model, &self.query, certificate, threads).map(|shown| match shown {
+            Shown::Holds(semantics, accepted) => words(semantics, &accepted),
+            Shown::Fails(semantics) => format!("fails ({})", semantics.word()),
+        })
+    }
+
+    fn hashes(&self) -> (Hash, Hash) {
+        (sha256::digest(&self.model), sha256::digest(&self.query))
+    }
+
+    fn for_checker(&self) -> Result<Read, String> {
+        let network = onnx::network(&self.model).map_err(|e| e.to_string())?;
+        let query = vnnlib::query(&self.query).map_err(|e| e.to_string())?;
+        Ok(Read { network, query })
+    }
+
+    fn bytes(&self, proof: &Proof) -> Result<Vec<u8>, Failure> {
+        let (model, query) = self.hashes();
+        let mut bytes = Vec::new();
+        proof.write(model, query, &mut bytes).map_err(|e| Failure::new(format!("the certificate cannot be made: {e}")))?;
+        Ok(bytes)
+    }
+}
+
+fn words(semantics: Semantics, accepted: &Accepted) -> String {
+    match accepted.proved {
+        1.0 => format!("holds ({}): {} nodes, {} leaves", semantics.word(), accepted.nodes, accepted.leaves),
+        share => format!("{:.4} % of the input set holds ({})", 100.0 * share, semantics.word()),
+    }
+}
+
+/// A proof to start from.
+pub enum Start<'a> {
+    /// The same network and query: go on at the open nodes.
+    Resume(&'a Path),
+    /// Another network of the same shape or another query: go on where its tree does not prove this one.
+    Reuse(&'a Path),
+}
+
+/// Everything that working on a certificate needs.
+pub struct Workshop<'a> {
+    /// The files.
+    pub subject: Subject,
+    /// As the engine reads them.
+    pub problem: &'a Problem,
+    /// Options.
+    pub config: &'a Config,
+    /// Receives progress.
+    pub observer: &'a dyn Observer,
+}
+
+impl Workshop<'_> {
+    /// Decides the query from an earlier certificate.
+    pub fn start(&self, start: &Start) -> Result<Report, Failure> {
+        let (Start::Resume(path) | Start::Reuse(path)) = *start;
+        let refuse = |why: String| Failure::about(path, why);
+        let bytes = fs::read(path).map_err(|e| refuse(format!("cannot be read: {e}")))?;
+        let container = Container::read(&bytes).map_err(|fault| refuse(format!("byte {}: {}", fault.at, fault.reason)))?;
+        let same = (container.network, container.query) == self.subject.hashes();
+        if matches!(start, Start::Resume(_)) && !same {
+            return Err(refuse("is about another network or query; to use its tree for this one, say --reuse".into()));
+        }
+        let proof =
+            Proof::read(container.semantics, container.payload, &disjuncts(&self.problem.query)).map_err(|e| refuse(e.to_string()))?;
+        if matches!(start, Start::Reuse(_)) {
+            let read = self.subject.for_checker().map_err(|why| refuse(format!("cannot be reused: not certified: {why}")))?;
+            let rejected = self.rejected(&read, &proof)?.1;
+            reopen(&proof, &rejected);
+        }
+        let begun = Begun { proof, how: Continue::Resume };
+        Ok(search::go_on(&self.problem.network, &self.problem.query, self.config, self.observer, begun))
+    }
+
+    /// Has every node of a report's proof accepted by the checker, or searches again from those that are not; writes the
+    /// certificate to `file`. A proof that is not accepted whole is no `holds`.
+    pub fn certify(&self, report: &mut Report, file: Option<&Path>) -> Result<(), Failure> {
+        let bytes = match &report.verdict {
+            Verdict::Fails(_) => Some(self.witness(report)?),
+            Verdict::Holds { .. } => self.mended(report)?,
+            Verdict::Unknown { .. } => self.partial(report)?,
+        };
+        match (bytes, file) {
+            (Some(bytes), Some(file)) => fs::write(file, &bytes).map_err(|e| Failure::about(file, format!("cannot be written: {e}"))),
+            _ => Ok(()),
+        }
+    }
+
+    fn witness(&self, report: &mut Report) -> Result<Vec<u8>, Failure> {
+        let Verdict::Fails(witness) = &report.verdict else { unreachable!("only called for counterexamples") };
+        let semantics = if witness.breaks_float32 { Semantics::Float32 } else { Semantics::Real };
+        let point: Vec<String> = witness.input.iter().map(|x| x.to_string()).collect();
+        let (model, query) = self.subject.hashes();
+        let mut bytes = Vec::new();
+        proof::write_witness(semantics, &point, model, query, &mut bytes)
+            .map_err(|e| Failure::new(format!("the certificate cannot be made: {e}")))?;
+        report.notes.push(match self.subject.judge(&bytes, self.config.threads) {
+            Ok(shown) => format!("certificate accepted: {shown}"),
+            Err(why) => format!("not certified: {why}"),
+        });
+        Ok(bytes)
+    }
+
+    fn mended(&self, report: &mut Report) -> Result<Option<Vec<u8>>, Failure> {
+        let Some(mut proof) = report.proof.take() else { return Ok(None) };
+        let read = match self.subject.for_checker() {
+            Ok(read) => read,
+            Err(why) => {
+                report.notes.push(format!("not certified: {why}"));
+                return Ok(None);
+            }
+        };
+        proof.partial = false;
+        let (accepted, mut rejected) = self.rejected(&read, &proof)?;
+        let mut mended = 0;
+        for round in 0..MOST_ROUNDS {
+            if rejected.is_empty() {
+                report.notes.push(match mended {
+                    0 => format!("certificate accepted: {}", words(proof.semantics, &accepted)),
+                    _ => format!("certificate accepted: holds ({}); {mended} nodes were proved again for it", proof.semantics.word()),
+                });
+                let bytes = self.subject.bytes(&proof)?;
+                report.proof = Some(proof);
+                return Ok(Some(bytes));
+            }
+            mended += rejected.len();
+            let nodes = reopen(&proof, &rejected);
+            let how = Continue::Mend { fresh: round % 2 == 1, halve: round >= 2 };
+            let again = search::go_on(&self.problem.network, &self.problem.query, self.config, self.observer, Begun { proof, how });
+            let Verdict::Holds { margin } = again.verdict else {
+                // Not even without the checker: the whole answer is open again.
+                *report = again;
+                return self.partial(report);
+            };
+            if let Verdict::Holds { margin: least } = &mut report.verdict {
+                *least = least.zip(margin).map(|(a, b)| a.min(b)).or(*least);
+            }
+            report.statistics.subproblems += again.statistics.subproblems;
+            proof = again.proof.ok_or_else(|| Failure::new("the search lost its proof"))?;
+            // The rest of the tree has been accepted as it is.
+            rejected = self.rejected_of(&read, &proof, &nodes)?;
+        }
+        let first = rejected.first().map(|r| r.to_string()).unwrap_or_default();
+        let why = format!("the checker still rejects {} parts of the proof after {MOST_ROUNDS} rounds of mending: {first}", rejected.len());
+        reopen(&proof, &rejected);
+        *report = Report { statistics: report.statistics.clone(), proof: Some(proof), ..Report::unknown(Reason::Precision(why), None) };
+        self.partial(report)
+    }
+
+    /// What is proved so far; what the checker rejects of it counts as open.
+    fn partial(&self, report: &mut Report) -> Result<Option<Vec<u8>>, Failure> {
+        let Some(mut proof) = report.proof.take() else { return Ok(None) };
+        let Ok(read) = self.subject.for_checker() else { return Ok(None) };
+        proof.partial = true;
+        for _ in 0..MOST_ROUNDS {
+            let (accepted, rejected) = self.rejected(&read, &proof)?;
+            if rejected.is_empty() {
+                report.notes.push(format!("certificate accepted: {}", words(proof.semantics, &accepted)));
+                report.statistics.proved = accepted.proved;
+                return self.subject.bytes(&proof).map(Some);
+            }
+            reopen(&proof, &rejected);
+        }
+        Ok(None)
+    }
+
+    /// What the checker rejects of the subtrees of some nodes, given per case.
+    fn rejected_of(&self, read: &Read, proof: &Proof, nodes: &[Vec<NodeId>]) -> Result<Vec<Rejection>, Failure> {
+        let (model, query) = self.subject.hashes();
+        let mut bytes = Vec::new();
+        proof.write_only(nodes, model, query, &mut bytes).map_err(|e| Failure::new(format!("the certificate cannot be made: {e}")))?;
+        let judged = checker::check_all(&read.network, &read.query, proof.semantics, &bytes, self.config.threads);
+        judged.map(|(_, rejected)| rejected).map_err(|rejection| Failure::new(format!("the certificate cannot be checked: {rejection}")))
+    }
+
+    fn rejected(&self, read: &Read, proof: &Proof) -> Result<(Accepted, Vec<Rejection>), Failure> {
+        let bytes = self.subject.bytes(proof)?;
+        checker::check_all(&read.network, &read.query, proof.semantics, &bytes, self.config.threads)
+            .map_err(|rejection| Failure::new(format!("the certificate cannot be checked: {rejection}")))
+    }
+}
+
+fn disjuncts(query: &Query) -> Vec<usize> {
+    query.cases.iter().map(|case| case.disjuncts.len()).collect()
+}
+
+/// Opens rejected nodes again; returns them, per case.
+fn reopen(proof: &Proof, rejected: &[Rejection]) -> Vec<Vec<NodeId>> {
+    let mut nodes = vec![Vec::new(); proof.trees.len()];
+    for rejection in rejected {
+        if let Some(tree) = proof.trees.get(rejection.case) {
+            nodes[rejection.case].push(tree.reopen(&rejection.path));
+        }
+    }
+    nodes
+}
