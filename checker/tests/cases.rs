@@ -107,3 +107,38 @@ fn the_proved_share_is_reported() {
     let accepted = check(&network, &query, Semantics::Real, &bytes, 1).unwrap();
     assert_eq!((accepted.nodes, accepted.leaves, accepted.proved), (3, 2, 0.5));
 }
+
+/// `y = x` on `[-1, 1]`, and the verdict on a tree.
+fn identity_verdict(disjuncts: Vec<Vec<checker::query::Constraint>>, tree: &[u8]) -> Result<Accepted, Rejection> {
+    let mut b = Builder::default();
+    let input = b.node(1, vec![], Operation::Input);
+    let y = b.affine(vec![(input, Linear::Dense(vec![1.0]))], 1, vec![]);
+    b.network.outputs.push(y);
+    let query = query(&[-1.0], &[1.0], 1, disjuncts);
+    check(&b.network, &query, Semantics::Real, &container(&payload(tree), Semantics::Real, false), 1)
+}
+
+/// The counterexamples lie right of the split, close to it.
+#[test]
+fn an_uncovered_sliver_is_noticed() {
+    let between = |low: f64, high: f64| vec![vec![constraint(&[(0, 1.0)], -low, false), constraint(&[(0, -1.0)], high, false)]];
+    let half = 0.0f64.to_le_bytes();
+    let tree = [&[0x40, 0][..], &half, &[4, 0x20, 0, 0, 0x50, 0x20, 0, 1, 0x50]].concat();
+    assert!(identity_verdict(between(0.1, 0.12), &tree).unwrap_err().to_string().contains("disjunct 0 is not excluded"));
+    assert!(identity_verdict(between(-0.12, -0.1), &tree).unwrap_err().to_string().contains("disjunct 0 is not excluded"));
+    assert!(identity_verdict(between(0.1, -0.1), &tree).is_ok(), "nothing lies in an empty range");
+}
+
+/// What one disjunct's facts leave of the box must not be taken for what another one's leave.
+#[test]
+fn a_clip_keeps_what_any_open_disjunct_needs() {
+    let [right, left] = [vec![constraint(&[(0, 1.0)], -0.5, false)], vec![constraint(&[(0, -1.0)], -0.5, false)]];
+    for (first, second) in [(&right, &left), (&left, &right)] {
+        for dropped in [0, 1] {
+            let one = 1f32.to_le_bytes();
+            let tree = [&[0x30, 1, 0][..], &one, &[1, 0], &one, &[0x20, dropped, 0, 0x50]].concat();
+            let refused = identity_verdict(vec![first.clone(), second.clone()], &tree).unwrap_err();
+            assert!(refused.to_string().contains("is not excluded"), "{refused}");
+        }
+    }
+}

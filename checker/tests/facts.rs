@@ -150,3 +150,25 @@ fn ends_of_lines_are_outside_the_exact_ones() {
         }
     }
 }
+
+/// The rounding of a point on the border of a cut may lie outside of it.
+#[test]
+fn cuts_hold_for_rounded_points() {
+    use checker::case::Prepared;
+    use checker::{Semantics, plan::Plan, query::Constraint, rounding::Deployed};
+    let mut b = support::Builder::default();
+    let input = b.node(1, vec![], checker::network::Operation::Input);
+    b.network.outputs.push(input);
+    let plan = Plan::new(&b.network).unwrap();
+    let mut random = Random(24);
+    for _ in 0..500 {
+        let border = random.unit() * [1.0, 1e-20, 1e-44][random.below(3)];
+        let mut query = support::prover::query(&[-1.0], &[1.0], 1, vec![vec![]]);
+        let constant = exact(border).negated();
+        query.cases[0].cuts.push(Constraint { inputs: vec![(0, exact(1.0))], outputs: vec![], constant, strict: false });
+        let case = Prepared::new(&query.cases[0], &plan, Semantics::Both, Deployed::new(Semantics::Both, false)).unwrap();
+        let (v, k) = &case.cuts[0];
+        let value = exact(v[0]).times(&exact((border as f32).into())).plus(&exact(*k));
+        assert!(value.sign() >= 0, "{border:e}");
+    }
+}

@@ -117,6 +117,27 @@ fn what_a_deployed_network_computes_is_covered() {
     }
 }
 
+/// Values beyond binary64: intervals without an end give no line that could be wrong.
+#[test]
+fn intervals_without_an_end_prove_nothing_false() {
+    for (slope, sign) in [(0.0, 1.0), (0.125, -1.0), (-1.0, 1.0), (1.0, -1.0)] {
+        let mut b = support::Builder::default();
+        let mut at = b.node(1, vec![], checker::network::Operation::Input);
+        for weight in [sign * 1e300, 1e300, 1e-300, 1e-300, -1.0] {
+            at = b.affine(vec![(at, checker::network::Linear::Dense(vec![weight]))], 1, vec![0.5]);
+            at = b.node(1, vec![at], checker::network::Operation::Hinge(slope));
+        }
+        b.network.outputs.push(at);
+        let plan = Plan::new(&b.network).unwrap();
+        let state = refreshed(&plan, Semantics::Real, &[-1.0], &[1.0]);
+        assert!(state.above[1] == f64::INFINITY && state.above[2] == f64::INFINITY);
+        for x in [-1.0, -0.5, 0.0, 0.25, 1.0] {
+            let x = [exact(x)];
+            assert_holds(&b.network, &state, &x, &evaluate(&b.network, &x), "overflow");
+        }
+    }
+}
+
 /// No affine block between the hinges pays for the product with the slope.
 #[test]
 fn the_product_with_a_leaky_slope_rounds() {
