@@ -171,6 +171,11 @@ impl Solver<'_> {
             if chains.is_none() && self.config.record {
                 recorded.obstacle = Some("proofs of networks that are no small chain of hinges are not recorded yet".into());
             }
+            if semantics == Semantics::Real && !self.config.record && witness::excludes_point(self.network, case) {
+                margin = margin.min(0.0);
+                first += case.disjuncts.len();
+                continue;
+            }
             let small = Small { chains: chains.as_ref(), skeleton: skeleton.as_ref(), log: recorded.trees.get(done) };
             let outcome = self
                 .search_small(&small, case, first, semantics, &mut statistics)

@@ -70,7 +70,7 @@ pub struct Result<P> {
     pub worst: f64,
     /// Parts that could not be decided.
     pub stuck: Vec<P>,
-    /// Parts left for another call, where this one paused.
+    /// Parts left where this call paused, or gave up because too many are stuck.
     pub open: Vec<P>,
 }
 
@@ -196,9 +196,12 @@ pub fn search_some<M: Method>(
         // Parts given up half-way because time ran out say nothing about precision.
         result.end = End::Stopped(reason);
     }
-    result.worst = open.iter().map(|p| method.urgency(p)).fold(result.worst, f64::max);
+    if result.end != End::Done {
+        // After too many stuck parts, those that are merely open say nothing about what is in the way.
+        result.worst = open.iter().map(|p| method.urgency(p)).fold(result.worst, f64::max);
+    }
     match result.end {
-        End::Paused => result.open = open,
+        End::Paused | End::Done => result.open = open,
         _ => result.stuck.append(&mut open),
     }
     result

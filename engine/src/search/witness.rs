@@ -28,6 +28,21 @@ pub fn replay(graph: &Graph, case: &Case, first: usize, point: &[f64]) -> Option
     Some(Witness { input, rounded, output, disjunct, breaks_real: real.is_some(), breaks_float32: float.is_some() })
 }
 
+/// True if the region of `case` is one point, at which the real network provably satisfies no disjunct: by exact rationals,
+/// so that constraints met exactly are decided, too.
+pub fn excludes_point(graph: &Graph, case: &Case) -> bool {
+    if !case.region.ranges.iter().all(|r| r.low == r.high) {
+        return false;
+    }
+    let point: Vec<Decimal> = case.region.ranges.iter().map(|r| r.low.clone()).collect();
+    if !case.region.contains(&point) {
+        return true;
+    }
+    let Some(output) = exact_output(graph, &point) else { return false };
+    let values: Vec<RBig> = point.iter().map(|x| x.to_rational()).chain(output).collect();
+    !case.disjuncts.iter().any(|conjuncts| conjuncts.iter().all(|c| c.holds(|i| values[i].clone())))
+}
+
 /// The shortest decimal of the element-type number nearest to `x` that lies in the range; any decimal inside where the
 /// range holds no such number.
 fn decimal_inside(x: f64, range: &crate::query::DecimalRange, element: Element) -> Option<Decimal> {
