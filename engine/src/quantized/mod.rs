@@ -9,7 +9,9 @@
 
 mod attack;
 pub mod bounds;
+mod branch;
 pub mod dual;
+mod first_layer;
 mod fixed_point;
 mod hull;
 mod network;
@@ -21,6 +23,7 @@ mod relax;
 mod search;
 mod simplex;
 mod staircase;
+mod upper;
 
 pub use fixed_point::{DenseFloats, FixedPoint};
 pub use network::{Layer, Network, NetworkError};

@@ -36,12 +36,6 @@ pub enum QueryError {
         /// Number of outputs.
         outputs: usize,
     },
-    /// A depth that the search does not know.
-    #[error("the network has {hidden} hidden layers; only networks with exactly one are searched so far")]
-    Depth {
-        /// Its hidden layers.
-        hidden: usize,
-    },
     /// A range is empty or leaves the network's input range.
     #[error("input {index}: [{low}, {high}] is not a range inside [{least}, {most}]")]
     Input {

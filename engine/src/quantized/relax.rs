@@ -2,149 +2,14 @@
 
 use super::bounds::Range;
 use super::dual;
-use super::hull::Hull;
+use super::first_layer::FirstLayer;
 use super::problem::{Level, Model, Multipliers, Part};
 use super::query::Target;
-use super::simplex::{Basis, Concave, Optimum, Program};
+use super::simplex::{Basis, Concave};
+use super::upper::{Led, chords, lead, sweep};
 
-/// The first layer over a box of inputs, as a linear program; rows are the neurons that are not constant.
-pub struct FirstLayer {
-    program: Program,
-    /// Neuron of each row.
-    pub rows: Vec<usize>,
-    /// Input of each column.
-    columns: Vec<usize>,
-    /// Low ends of all inputs.
-    low: Vec<i64>,
-}
-
-/// What a relaxation found.
-pub struct Relaxed {
-    /// Upper bound of the weighted conditions; negative if the target seems excluded. Without a target: of the objective.
-    pub value: f64,
-    /// Weight of the first condition, in [0, 1]; the second has the rest.
-    pub weight: f64,
-    /// Of the accumulators of every hidden layer.
-    pub multipliers: Vec<Vec<f64>>,
-    /// The inputs of the primal solution.
-    pub inputs: Vec<f64>,
-    /// The accumulators of the first layer of the primal solution, by row.
-    pub accumulators: Vec<f64>,
-    /// By how much the relaxation of each row is above the staircase there, in units of `value`.
-    pub gaps: Vec<f64>,
-    /// The same for the levels, and the level that the primal solution is at.
-    pub level_gap: (f64, i64),
-    /// What was maximised: one function per row, and the rest.
-    psi: Vec<Concave>,
-    c: Vec<f64>,
-    constant: f64,
-}
-
-impl FirstLayer {
-    /// The neurons of the first hidden layer whose value is not constant.
-    pub fn unstable(model: &Model, part: &Part) -> Vec<usize> {
-        let moves = |&j: &usize| {
-            let (steps, range) = (model.steps(0, j), part.accumulators[0][j]);
-            steps.value(range.low) != steps.value(range.high)
-        };
-        if model.hidden() == 0 { Vec::new() } else { (0..part.accumulators[0].len()).filter(moves).collect() }
-    }
-
-    /// Of a part, with these neurons as rows.
-    pub fn new(model: &Model, part: &Part, rows: Vec<usize>) -> FirstLayer {
-        let layer = &model.network.layers()[0];
-        let columns: Vec<usize> = (0..layer.inputs).filter(|&p| !part.input[p].is_point()).collect();
-        let by_row = rows.iter().flat_map(|&j| columns.iter().map(move |&p| f64::from(layer.row(j)[p]))).collect();
-        let width = columns.iter().map(|&p| (part.input[p].high - part.input[p].low) as f64).collect();
-        let low: Vec<i64> = part.input.iter().map(|r| r.low).collect();
-        let at_low = layer.accumulate(&low);
-        let offset = rows.iter().map(|&j| at_low[j] as f64).collect();
-        FirstLayer { program: Program::new(by_row, width, offset), rows, columns, low }
-    }
-
-    /// The basis to begin with.
-    pub fn start(&self) -> Basis {
-        self.program.start()
-    }
-
-    /// Inputs rounded to integers.
-    pub fn rounded(&self, inputs: &[f64]) -> Vec<i64> {
-        let mut x = self.low.clone();
-        for (&p, v) in self.columns.iter().zip(inputs) {
-            x[p] += v.round() as i64;
-        }
-        x
-    }
-
-    /// Column and value of the input that is farthest from an integer, if any is.
-    pub fn fractional(&self, inputs: &[f64]) -> Option<(usize, i64)> {
-        let distance = |v: f64| (v - v.round()).abs();
-        let far = (0..inputs.len()).max_by(|&a, &b| distance(inputs[a]).total_cmp(&distance(inputs[b])))?;
-        (distance(inputs[far]) > 1e-6).then(|| (self.columns[far], self.low[self.columns[far]] + inputs[far].floor() as i64))
-    }
-
-    /// The best multipliers for an objective over the values of the first layer, `c . h_1 + constant`; from neurons, not rows.
-    pub fn maximise(
-        &self,
-        part: &Part,
-        c: &[f64],
-        basis: &mut Basis,
-        near: &[f64],
-        enough: f64,
-        most: usize,
-    ) -> (Optimum, Vec<Concave>, f64) {
-        let psi: Vec<Concave> = self.rows.iter().map(|&j| concave(&part.hulls[0][j], c[j])).collect();
-        let mut constant = 0.0;
-        let mut is_row = self.rows.iter().peekable();
-        for (j, hull) in part.hulls[0].iter().enumerate() {
-            if is_row.peek() == Some(&&j) {
-                is_row.next();
-            } else {
-                constant += c[j] * hull.upper[0].1 as f64;
-            }
-        }
-        let optimum = self.program.minimise(&psi, basis, near, enough - constant, most);
-        (optimum, psi, constant)
-    }
-
-    /// The bound if the accumulator of a row were confined to `range`, after a few steps.
-    pub fn probe(&self, model: &Model, relaxed: &mut Relaxed, warm: &Warm, row: usize, range: Range, most: usize) -> f64 {
-        if range.is_empty() {
-            return f64::NEG_INFINITY;
-        }
-        let j = self.rows[row];
-        let narrowed = concave(&model.steps(0, j).hull(range), relaxed.c[j]);
-        let whole = std::mem::replace(&mut relaxed.psi[row], narrowed);
-        let mut basis = warm.basis.clone();
-        let value = self.program.minimise(&relaxed.psi, &mut basis, &relaxed.accumulators, ENOUGH - relaxed.constant, most).value;
-        relaxed.psi[row] = whole;
-        value + relaxed.constant
-    }
-
-    /// Inputs of the real relaxation whose accumulators lie in these ranges (by neuron), `margin` away from the ends that
-    /// narrow `widest`.
-    pub fn inside(&self, cells: &[Range], widest: &[Range], margin: i64, warm: &Warm) -> Option<Vec<f64>> {
-        let shrunk = |&j: &usize| {
-            let (cell, whole) = (cells[j], widest[j]);
-            let low = if cell.low > whole.low { cell.low + margin } else { cell.low };
-            let high = if cell.high < whole.high { cell.high - margin } else { cell.high };
-            (low <= high).then(|| Concave::range(low as f64, high as f64))
-        };
-        let psi: Vec<Concave> = self.rows.iter().map(shrunk).collect::<Option<_>>()?;
-        let mut basis = warm.basis.clone();
-        let optimum = self.program.minimise(&psi, &mut basis, &warm.near, -0.5, 300);
-        (optimum.value >= -0.5 && optimum.steps < 300).then_some(optimum.inputs)
-    }
-
-    /// Middles of the rows' ranges: where to look up the first segments.
-    pub fn middles(&self, part: &Part) -> Vec<f64> {
-        self.rows.iter().map(|&j| part.accumulators[0][j]).map(|Range { low, high }| (low + high) as f64 / 2.0).collect()
-    }
-}
-
-fn concave(hull: &Hull, c: f64) -> Concave {
-    Concave::through(if c >= 0.0 { &hull.upper } else { &hull.lower }, c)
-}
+/// Bounds above this are not worth calling negative: rounding to integers would eat the rest.
+pub const ENOUGH: f64 = -0.5;
 
 /// What a search carries from part to part.
 #[derive(Clone)]
@@ -155,44 +20,154 @@ pub struct Warm {
     pub near: Vec<f64>,
     /// Weight of the first condition.
     pub weight: f64,
+    /// Multipliers of the layers above the first; none yet if empty.
+    pub upper: Vec<Vec<f64>>,
 }
 
-/// The relaxation of one target.
+/// How long to look for multipliers.
+#[derive(Clone, Copy)]
+pub struct Effort {
+    /// Pivots of the first layer's program, per choice of the other multipliers.
+    pub pivots: usize,
+    /// Choices of the other multipliers.
+    pub rounds: usize,
+}
+
+/// An upper bound of an objective over the values of a hidden layer (or the inputs), with the primal solution.
+pub struct Bound {
+    /// The bound.
+    pub value: f64,
+    /// Of the accumulators of the layers below the objective.
+    pub multipliers: Vec<Vec<f64>>,
+    /// The objective's values in the primal solution.
+    pub values: Vec<f64>,
+    /// Accumulators of the primal solution, by layer and neuron.
+    pub accumulators: Vec<Vec<f64>>,
+    /// By how much the relaxation is above the staircase there, in units of `value`.
+    pub gaps: Vec<Vec<f64>>,
+    /// Inputs of the primal solution, by column of the first layer, from their low ends.
+    pub inputs: Vec<f64>,
+    /// Accumulators of the first layer's rows.
+    pub near: Vec<f64>,
+    /// What the first layer's program maximised: one function per row, the coefficients, and the rest.
+    pub psi: Vec<Concave>,
+    /// By neuron of the first layer.
+    pub c: Vec<f64>,
+    /// Added to the program's value.
+    pub constant: f64,
+}
+
+/// A bound of a target's two conditions.
+pub struct Relaxed {
+    /// Negative if the target seems excluded.
+    pub bound: Bound,
+    /// Weight of the first condition, in [0, 1]; the second has the rest.
+    pub weight: f64,
+    /// By how much the levels together are above the one that the primal solution is at, and that level.
+    pub level_gap: (f64, i64),
+}
+
+/// An objective over the values of layer `top` (counted from 1; 0: the inputs).
 pub struct Relaxation<'a> {
     /// The network.
     pub model: &'a Model<'a>,
-    /// The target.
-    pub target: Target<'a>,
+    /// The first layer.
+    pub first: &'a FirstLayer,
+    /// The part.
+    pub part: &'a Part,
 }
-
-/// One evaluation with fixed weights.
-struct Trial {
-    weight: f64,
-    optimum: Optimum,
-    value: f64,
-    /// Slacks of the two conditions at the primal solution.
-    slacks: (f64, f64),
-    gaps: Vec<f64>,
-    level_gap: (f64, i64),
-    psi: Vec<Concave>,
-    c: Vec<f64>,
-    constant: f64,
-}
-
-/// Bounds above this are not worth calling negative: rounding to integers would eat the rest.
-const ENOUGH: f64 = -0.5;
 
 impl Relaxation<'_> {
-    /// The best multipliers with at most `most` steps per weight. One hidden layer.
-    pub fn bound(&self, first: &FirstLayer, part: &Part, levels: &[Level], warm: &mut Warm, most: usize) -> Relaxed {
+    /// The best bound within the effort, or one below `enough`.
+    pub fn maximise(&self, objective: &[f64], top: usize, warm: &mut Warm, enough: f64, effort: Effort) -> Bound {
+        if top == 0 {
+            return self.at_inputs(objective);
+        }
+        let mut upper = std::mem::take(&mut warm.upper);
+        if upper.len() + 1 != top {
+            upper = chords(self.model, self.part, objective, top);
+        }
+        let mut descent = Descent::new(&upper);
+        let mut best: Option<(Bound, Vec<Vec<f64>>)> = None;
+        for _ in 0..if top == 1 { 1 } else { effort.rounds } {
+            let (bound, led) = self.once(objective, &upper, warm, enough, effort.pivots);
+            let value = bound.value;
+            if best.as_ref().is_none_or(|b| value < b.0.value) {
+                best = Some((bound, upper.clone()));
+            }
+            let least = best.as_ref().map_or(value, |b| b.0.value);
+            if least < enough || !descent.step(self.part, &mut upper, &led, value, least) {
+                break;
+            }
+        }
+        let (bound, upper) = best.expect("there is at least one round");
+        warm.upper = upper;
+        bound
+    }
+
+    fn at_inputs(&self, objective: &[f64]) -> Bound {
+        let (inputs, value) = self.first.corner(self.part, objective);
+        let values = self.first.whole(&inputs);
+        let (none, empty) = (Vec::new(), Vec::new());
+        Bound {
+            value,
+            multipliers: none.clone(),
+            values,
+            accumulators: none.clone(),
+            gaps: none,
+            inputs,
+            near: empty.clone(),
+            psi: Vec::new(),
+            c: empty,
+            constant: 0.0,
+        }
+    }
+
+    /// With these multipliers above the first layer.
+    fn once(&self, objective: &[f64], upper: &[Vec<f64>], warm: &mut Warm, enough: f64, pivots: usize) -> (Bound, Led) {
+        let swept = sweep(self.model, self.part, objective, upper);
+        let c = swept.coefficients[0].clone();
+        let (optimum, psi, fixed) = self.first.maximise(self.part, &c, &mut warm.basis, &warm.near, enough - swept.constant, pivots);
+        warm.near.clone_from(&optimum.accumulators);
+        let ranges = &self.part.accumulators[0];
+        let mut values: Vec<f64> = self.part.hulls[0].iter().map(|h| h.upper[0].1 as f64).collect();
+        let mut accumulators: Vec<f64> = ranges.iter().map(|r| r.low as f64).collect();
+        let (mut gaps, mut multipliers) = (vec![0.0; ranges.len()], vec![0.0; ranges.len()]);
+        for (r, &j) in self.first.rows.iter().enumerate() {
+            let (a, Range { low, high }) = (optimum.accumulators[r], ranges[j]);
+            let exact = self.model.steps(0, j).value((a.round() as i64).clamp(low, high)) as f64;
+            let height = psi[r].at(a.clamp(low as f64, high as f64));
+            values[j] = if c[j] == 0.0 { exact } else { height / c[j] };
+            gaps[j] = (height - c[j] * exact).max(0.0);
+            (accumulators[j], multipliers[j]) = (a, optimum.multipliers[r]);
+        }
+        let mut led = lead(self.model, self.part, &swept, upper, values);
+        let constant = fixed + swept.constant;
+        let joined = |first: Vec<f64>, rest: &[Vec<f64>]| [vec![first], rest.to_vec()].concat();
+        let bound = Bound {
+            value: optimum.value + constant,
+            multipliers: joined(multipliers, upper),
+            values: std::mem::take(&mut led.values),
+            accumulators: joined(accumulators, &led.accumulators),
+            gaps: joined(gaps, &led.gaps),
+            inputs: optimum.inputs,
+            near: optimum.accumulators,
+            psi,
+            c,
+            constant,
+        };
+        (bound, led)
+    }
+
+    /// The best multipliers and weights of a target's two conditions.
+    pub fn exclude(&self, target: Target, levels: &[Level], warm: &mut Warm, effort: Effort) -> Relaxed {
         let (mut left, mut right): (Option<Line>, Option<Line>) = (None, None);
-        let mut best: Option<Trial> = None;
+        let mut best: Option<Relaxed> = None;
         let mut weight = warm.weight;
         for _ in 0..6 {
-            let trial = self.trial(first, part, levels, warm, weight, most);
-            let (rise, cap) = trial.slacks;
-            let (value, slope) = (trial.value, rise - cap);
-            if best.as_ref().is_none_or(|b| value < b.value) {
+            let (trial, (rise, cap)) = self.trial(target, levels, warm, weight, effort);
+            let (value, slope) = (trial.bound.value, rise - cap);
+            if best.as_ref().is_none_or(|b| value < b.bound.value) {
                 best = Some(trial);
             }
             // Both conditions can be met: no weights will do.
@@ -210,57 +185,65 @@ impl Relaxation<'_> {
         }
         let best = best.expect("at least one trial was made");
         warm.weight = best.weight;
-        Relaxed {
-            value: best.value,
-            weight: best.weight,
-            multipliers: vec![self.by_neuron(first, part, &best.optimum.multipliers)],
-            inputs: best.optimum.inputs,
-            accumulators: best.optimum.accumulators,
-            gaps: best.gaps,
-            level_gap: best.level_gap,
-            psi: best.psi,
-            c: best.c,
-            constant: best.constant,
-        }
+        best
     }
 
-    fn by_neuron(&self, first: &FirstLayer, part: &Part, by_row: &[f64]) -> Vec<f64> {
-        let mut all = vec![0.0; part.accumulators[0].len()];
-        first.rows.iter().zip(by_row).for_each(|(&j, l)| all[j] = *l);
-        all
-    }
-
-    fn trial(&self, first: &FirstLayer, part: &Part, levels: &[Level], warm: &mut Warm, weight: f64, most: usize) -> Trial {
+    /// One choice of weights, with the slacks of the two conditions at the primal solution.
+    fn trial(&self, target: Target, levels: &[Level], warm: &mut Warm, weight: f64, effort: Effort) -> (Relaxed, (f64, f64)) {
         let last = self.model.network.last();
-        let (class, label) = (last.row(self.target.class), last.row(self.target.label));
+        let (class, label) = (last.row(target.class), last.row(target.label));
         let other = 1.0 - weight;
-        let c: Vec<f64> = class.iter().zip(label).map(|(&t, &y)| weight * f64::from(t) - other * f64::from(y)).collect();
-        let (class_bias, label_bias) = (last.bias[self.target.class] as f64, last.bias[self.target.label] as f64);
+        let objective: Vec<f64> = class.iter().zip(label).map(|(&t, &y)| weight * f64::from(t) - other * f64::from(y)).collect();
+        let (class_bias, label_bias) = (last.bias[target.class] as f64, last.bias[target.label] as f64);
         let term = |l: &Level| other * l.cap as f64 - weight * l.rise as f64;
         let top = levels.iter().max_by(|a, b| term(a).total_cmp(&term(b))).expect("levels are left");
         let constant = term(top) + weight * class_bias - other * label_bias;
-        let (optimum, psi, fixed) = first.maximise(part, &c, &mut warm.basis, &warm.near, ENOUGH - constant, most);
-        warm.near.clone_from(&optimum.accumulators);
-
-        let (mut class_value, mut label_value) = (class_bias, label_bias);
-        let mut values: Vec<f64> = part.hulls[0].iter().map(|h| h.upper[0].1 as f64).collect();
-        let mut gaps = Vec::with_capacity(first.rows.len());
-        for (r, &j) in first.rows.iter().enumerate() {
-            let (a, range) = (optimum.accumulators[r], part.accumulators[0][j]);
-            let exact = self.model.steps(0, j).value((a.round() as i64).clamp(range.low, range.high)) as f64;
-            let height = psi[r].at(a.clamp(range.low as f64, range.high as f64));
-            values[j] = if c[j] == 0.0 { exact } else { height / c[j] };
-            gaps.push((height - c[j] * exact).max(0.0));
-        }
-        for (j, h) in values.iter().enumerate() {
-            class_value += f64::from(class[j]) * h;
-            label_value += f64::from(label[j]) * h;
-        }
+        let mut bound = self.maximise(&objective, self.model.hidden(), warm, ENOUGH - constant, effort);
+        bound.value += constant;
+        bound.constant += constant;
+        let dot = |row: &[i32]| row.iter().zip(&bound.values).map(|(&w, h)| f64::from(w) * h).sum::<f64>();
+        let (class_value, label_value) = (class_bias + dot(class), label_bias + dot(label));
         let slacks = (class_value - top.rise as f64, top.cap as f64 - label_value);
         let at = levels.iter().rev().find(|l| l.rise as f64 <= class_value + 0.5).unwrap_or(&levels[0]);
-        let level_gap = (term(top) - term(at), at.k);
-        let constant = fixed + constant;
-        Trial { weight, value: optimum.value + constant, optimum, slacks, gaps, level_gap, psi, c, constant }
+        (Relaxed { bound, weight, level_gap: (term(top) - term(at), at.k) }, slacks)
+    }
+}
+
+/// Subgradient steps with momentum towards a moving target, for the multipliers above the first layer. Each is scaled by the
+/// length of its neuron's range.
+struct Descent {
+    velocity: Vec<Vec<f64>>,
+    hope: Option<f64>,
+    least: f64,
+}
+
+impl Descent {
+    fn new(upper: &[Vec<f64>]) -> Descent {
+        Descent { velocity: upper.iter().map(|l| vec![0.0; l.len()]).collect(), hope: None, least: f64::INFINITY }
+    }
+
+    /// Moves the multipliers; false where the bound has no slope left.
+    fn step(&mut self, part: &Part, upper: &mut [Vec<f64>], led: &Led, value: f64, least: f64) -> bool {
+        let scale = |k: usize, j: usize| {
+            let Range { low, high } = part.accumulators[k + 1][j];
+            1.0 / ((high - low) as f64 + 1.0)
+        };
+        let scaled = |(k, slopes): (usize, &Vec<f64>)| slopes.iter().enumerate().map(|(j, d)| (d * scale(k, j)).powi(2)).sum::<f64>();
+        let norm: f64 = led.slopes.iter().enumerate().map(scaled).sum();
+        if norm < 1e-12 {
+            return false;
+        }
+        let hope = self.hope.map_or(0.1 * value.abs() + 1.0, |hope| if least < self.least - 0.05 * hope { hope } else { 0.8 * hope });
+        (self.hope, self.least) = (Some(hope), least);
+        let step = (value - least + hope) / norm;
+        for (k, lambda) in upper.iter_mut().enumerate() {
+            for (j, l) in lambda.iter_mut().enumerate() {
+                let velocity = &mut self.velocity[k][j];
+                *velocity = 0.7 * *velocity + 0.3 * step * scale(k, j).powi(2) * led.slopes[k][j];
+                *l -= *velocity;
+            }
+        }
+        true
     }
 }
 
@@ -287,17 +270,18 @@ fn next_weight(left: Option<Line>, right: Option<Line>) -> Option<f64> {
     }
 }
 
-/// Multipliers as integers: weights and multipliers in units of `2^bits`.
-pub fn rounded(relaxed: &Relaxed, bits: u32) -> Multipliers {
+/// Multipliers as integers, in units of `2^bits`.
+pub fn whole(multipliers: &[Vec<f64>], bits: u32) -> dual::Multipliers {
     let unit = (1i64 << bits) as f64;
-    let whole = |m: f64| {
+    let whole = |m: &f64| {
         let m = (m * unit).round();
         if m.abs() <= dual::MOST_MULTIPLIER as f64 { m as i64 } else { 0 }
     };
-    let rise = (relaxed.weight * unit).round() as i64;
-    Multipliers {
-        rise,
-        cap: (1 << bits) - rise,
-        layers: relaxed.multipliers.iter().map(|l| l.iter().map(|&m| whole(m)).collect()).collect(),
-    }
+    multipliers.iter().map(|l| l.iter().map(whole).collect()).collect()
+}
+
+/// The same with the weights of the two conditions.
+pub fn rounded(relaxed: &Relaxed, bits: u32) -> Multipliers {
+    let rise = (relaxed.weight * (1i64 << bits) as f64).round() as i64;
+    Multipliers { rise, cap: (1 << bits) - rise, layers: whole(&relaxed.bound.multipliers, bits) }
 }

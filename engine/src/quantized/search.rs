@@ -7,11 +7,13 @@ use std::time::{Duration, Instant};
 
 use super::attack::Attack;
 use super::bounds::Range;
+use super::branch::Choice;
+use super::first_layer::FirstLayer;
 use super::network::Network;
 use super::problem::{Level, Model, Part, Split};
 use super::proof::{ClassProof, Proof, Record};
 use super::query::{Query, QueryError, Target};
-use super::relax::{FirstLayer, Relaxation, Relaxed, Warm, rounded};
+use super::relax::{self, Relaxation, Relaxed, Warm, rounded, whole};
 
 /// Limits of a search.
 #[derive(Clone, Default)]
@@ -51,9 +53,6 @@ pub struct Effort {
 /// Decides a query.
 pub fn decide(network: &Network, query: &Query, limits: &Limits) -> Result<(Answer, Effort), QueryError> {
     query.check(network)?;
-    if network.layers().len() != 2 {
-        return Err(QueryError::Depth { hidden: network.layers().len() - 1 });
-    }
     let mut search = Search { model: &Model::new(network), query, limits, effort: Effort::default() };
     let answer = search.run();
     Ok((answer, search.effort))
@@ -79,45 +78,47 @@ struct Open {
     warm: Warm,
 }
 
-/// Pivots per relaxation.
-const PIVOTS: usize = 400;
-/// Neurons that are tried before a split.
-const CANDIDATES: usize = 6;
-/// Pivots per trial.
-const TRIAL_PIVOTS: usize = 12;
+/// Effort per part; the rounds count where there are several hidden layers.
+const EFFORT: relax::Effort = relax::Effort { pivots: 400, rounds: 12 };
+/// Effort for the whole query.
+const ROOT_EFFORT: relax::Effort = relax::Effort { pivots: 400, rounds: 60 };
+/// Parts from whose primal solution every input is tried; later every eighth.
+const CLIMBED: usize = 64;
+/// Neurons above the first layer whose ranges are narrowed anew in a part.
+const NARROWED: usize = 6;
 
 impl Search<'_> {
     fn run(&mut self) -> Answer {
-        let root = self.model.root(self.query);
+        let mut root = self.model.root(self.query);
         let middle: Vec<i64> = self.query.input.iter().map(|r| r.low + (r.high - r.low) / 2).collect();
         if self.query.is_broken_by(self.model.network, &middle) {
             return Answer::Vulnerable(middle);
         }
-        let first = Rc::new(FirstLayer::new(self.model, &root, FirstLayer::unstable(self.model, &root)));
-        let mut proofs: Vec<Option<ClassProof>> = Vec::new();
-        let mut open = Vec::new();
-        for class in (0..self.model.network.outputs()).filter(|c| *c != self.query.label) {
-            let proof = self.at_root(&root, &first, class);
-            if proof.is_none() {
-                open.push((proofs.len(), class));
-            }
-            proofs.push(proof);
+        let first = Rc::new(FirstLayer::of(self.model, &root));
+        let classes: Vec<usize> = (0..self.model.network.outputs()).filter(|c| *c != self.query.label).collect();
+        let mut proofs: Vec<Option<ClassProof>> = classes.iter().map(|&class| self.by_intervals(&root, class)).collect();
+        self.effort.by_interval = proofs.iter().flatten().count();
+        let shared = if proofs.iter().all(Option::is_some) { Vec::new() } else { self.narrow(&mut root, &first) };
+        for (proof, &class) in proofs.iter_mut().zip(&classes).filter(|(p, _)| p.is_none()) {
+            *proof = self.by_relaxation(&root, &first, class);
+            self.effort.by_relaxation += usize::from(proof.is_some());
         }
-        for &(_, class) in &open {
-            let attack = Attack { network: self.model.network, query: self.query, target: self.target(class) };
+        let open = |proofs: &[Option<ClassProof>]| (0..classes.len()).filter(|&i| proofs[i].is_none()).collect::<Vec<_>>();
+        for i in open(&proofs) {
+            let attack = Attack { network: self.model.network, query: self.query, target: self.target(classes[i]) };
             if let Some(x) = attack.run(&middle, 4).filter(|x| self.query.is_broken_by(self.model.network, x)) {
                 return Answer::Vulnerable(x);
             }
         }
-        for (place, class) in open {
+        for i in open(&proofs) {
             self.effort.by_branching += 1;
-            match self.tree(&root, &first, class) {
-                Ok(proof) => proofs[place] = Some(proof),
+            match self.tree(&root, &first, classes[i]) {
+                Ok(proof) => proofs[i] = Some(proof),
                 Err(End::Broken(x)) => return Answer::Vulnerable(x),
                 Err(End::Timeout) => return Answer::Timeout,
             }
         }
-        Answer::Robust(Proof { shared: Vec::new(), classes: proofs.into_iter().flatten().collect() })
+        Answer::Robust(Proof { shared, classes: proofs.into_iter().flatten().collect() })
     }
 
     fn target(&self, class: usize) -> Target<'_> {
@@ -134,33 +135,42 @@ impl Search<'_> {
     }
 
     fn warm(&self, root: &Part, first: &FirstLayer) -> Warm {
-        Warm { basis: first.start(), near: first.middles(root), weight: 0.5 }
+        Warm { basis: first.start(), near: first.middles(root), weight: 0.5, upper: Vec::new() }
     }
 
-    /// Excludes a class by intervals or one relaxation.
-    fn at_root(&mut self, root: &Part, first: &FirstLayer, class: usize) -> Option<ClassProof> {
-        let mut part = self.whole(root, class);
+    fn by_intervals(&self, root: &Part, class: usize) -> Option<ClassProof> {
+        let levels = self.model.levels(&self.whole(root, class), self.target(class));
+        levels.is_empty().then(|| ClassProof { class, records: vec![Record::Empty] })
+    }
+
+    fn by_relaxation(&mut self, root: &Part, first: &FirstLayer, class: usize) -> Option<ClassProof> {
+        let part = self.whole(root, class);
         let levels = self.model.levels(&part, self.target(class));
-        let Some(record) = (if levels.is_empty() { Some(Record::Empty) } else { None }) else {
-            part.levels = Range { low: levels[0].k, high: levels[levels.len() - 1].k };
-            let mut warm = self.warm(root, first);
-            let relaxed = self.relax(first, &part, class, &levels, &mut warm);
-            let record = self.leaf(&part, class, &levels, &relaxed)?;
-            self.effort.by_relaxation += 1;
-            return Some(ClassProof { class, records: vec![record] });
-        };
-        self.effort.by_interval += 1;
+        if levels.is_empty() {
+            return Some(ClassProof { class, records: vec![Record::Empty] });
+        }
+        let mut warm = self.warm(root, first);
+        let relaxed = self.relax(first, &part, class, &levels, &mut warm, ROOT_EFFORT);
+        let record = self.leaf(&part, class, &levels, &relaxed)?;
         Some(ClassProof { class, records: vec![record] })
     }
 
-    fn relax(&mut self, first: &FirstLayer, part: &Part, class: usize, levels: &[Level], warm: &mut Warm) -> Relaxed {
+    fn relax(
+        &mut self,
+        first: &FirstLayer,
+        part: &Part,
+        class: usize,
+        levels: &[Level],
+        warm: &mut Warm,
+        effort: relax::Effort,
+    ) -> Relaxed {
         self.effort.parts += 1;
-        Relaxation { model: self.model, target: self.target(class) }.bound(first, part, levels, warm, PIVOTS)
+        Relaxation { model: self.model, first, part }.exclude(self.target(class), levels, warm, effort)
     }
 
     /// The record of a part whose relaxation is negative, with multipliers as short as will do.
     fn leaf(&self, part: &Part, class: usize, levels: &[Level], relaxed: &Relaxed) -> Option<Record> {
-        if relaxed.value >= 0.0 {
+        if relaxed.bound.value >= 0.0 {
             return None;
         }
         let short = [10, 14, 20, 30].into_iter().map(|bits| rounded(relaxed, bits));
@@ -168,126 +178,160 @@ impl Search<'_> {
         enough.next().map(Record::Leaf)
     }
 
+    /// Narrows the accumulators of the hidden layers above the first, layer by layer.
+    fn narrow(&self, root: &mut Part, first: &FirstLayer) -> Vec<Record> {
+        let mut records = Vec::new();
+        for layer in 1..self.model.hidden() {
+            let mut warm = self.warm(root, first);
+            for neuron in 0..root.accumulators[layer].len() {
+                if self.is_over() {
+                    return records;
+                }
+                // What is narrowed to nothing is left to the trees: an empty box has no counterexample.
+                if !self.narrow_one(root, first, (layer, neuron), &mut warm, ROOT_EFFORT, &mut records) {
+                    return records;
+                }
+            }
+        }
+        records
+    }
+
+    /// Narrows one accumulator from both sides, where that gains something; false if nothing is left.
+    fn narrow_one(
+        &self,
+        part: &mut Part,
+        first: &FirstLayer,
+        (layer, neuron): (usize, usize),
+        warm: &mut Warm,
+        effort: relax::Effort,
+        records: &mut Vec<Record>,
+    ) -> bool {
+        let steps = self.model.steps(layer, neuron);
+        for sign in [1, -1] {
+            let range = part.accumulators[layer][neuron];
+            if steps.value(range.low) == steps.value(range.high) {
+                return true;
+            }
+            let row = self.model.network.layers()[layer].row(neuron);
+            let objective: Vec<f64> = row.iter().map(|&w| sign as f64 * f64::from(w)).collect();
+            warm.upper.clear();
+            let bound = Relaxation { model: self.model, first, part }.maximise(&objective, layer, warm, f64::NEG_INFINITY, effort);
+            let (bits, unit) = (14, 1 << 14);
+            let multipliers = whole(&bound.multipliers, bits);
+            let reach = self.model.reach(part, layer, neuron, sign, unit, &multipliers);
+            let side = if sign > 0 { Range { low: i64::MIN, high: reach } } else { Range { low: -reach, high: i64::MAX } };
+            let length = |r: Range| r.high - r.low;
+            if length(range.meet(side)) as f64 > 0.98 * length(range) as f64 {
+                continue;
+            }
+            records.push(Record::Tighten { layer, neuron, sign, unit, multipliers });
+            if !self.model.tighten(part, layer, neuron, side) {
+                return false;
+            }
+        }
+        true
+    }
+
     /// Branch and bound for one class.
     fn tree(&mut self, root: &Part, first: &Rc<FirstLayer>, class: usize) -> Result<ClassProof, End> {
-        let whole = self.whole(root, class);
-        let mut open = vec![Open { part: Some(whole), first: Rc::clone(first), warm: self.warm(root, first) }];
+        let mut open = vec![Open { part: Some(self.whole(root, class)), first: Rc::clone(first), warm: self.warm(root, first) }];
         let mut records = Vec::new();
         while let Some(Open { part, first, mut warm }) = open.pop() {
             if self.is_over() {
                 return Err(End::Timeout);
             }
-            let Some(part) = part else {
+            let Some(mut part) = part else {
                 records.push(Record::Empty);
                 continue;
             };
-            let levels = self.model.levels(&part, self.target(class));
-            if levels.is_empty() {
-                records.push(Record::Empty);
-                continue;
-            }
-            let mut relaxed = self.relax(&first, &part, class, &levels, &mut warm);
-            if let Some(record) = self.leaf(&part, class, &levels, &relaxed) {
-                records.push(record);
-                continue;
-            }
-            self.try_primal(&root.accumulators[0], &first, &part, &relaxed, &warm, class)?;
-            let (split, second_first) = self.choose(&first, &part, &levels, &mut relaxed, &warm);
+            let Some(choice) = self.node(root, &first, &mut part, class, &mut warm, &mut records)? else { continue };
+            let Choice { split, second_first } = choice;
             records.push(Record::Split { split, second_first });
             for second in [!second_first, second_first] {
                 let half = self.model.half(&part, split, second);
                 let first = match (&split, &half) {
-                    (Split::Input { .. }, Some(half)) => Rc::new(FirstLayer::new(self.model, half, first.rows.clone())),
+                    (Split::Input { .. }, Some(half)) => Rc::new(first.over(self.model, half)),
                     _ => Rc::clone(&first),
                 };
-                let warm = if matches!(split, Split::Input { .. }) {
-                    half.as_ref().map_or(warm.clone(), |h| self.warm(h, &first))
-                } else {
-                    warm.clone()
-                };
-                open.push(Open { part: half, first, warm });
+                open.push(Open { part: half, first, warm: warm.clone() });
             }
         }
         Ok(ClassProof { class, records })
+    }
+
+    /// Closes a part with its record, or says how to split it.
+    fn node(
+        &mut self,
+        root: &Part,
+        first: &FirstLayer,
+        part: &mut Part,
+        class: usize,
+        warm: &mut Warm,
+        records: &mut Vec<Record>,
+    ) -> Result<Option<Choice>, End> {
+        for narrowed in [false, true] {
+            let levels = self.model.levels(part, self.target(class));
+            if levels.is_empty() {
+                records.push(Record::Empty);
+                return Ok(None);
+            }
+            let mut relaxed = self.relax(first, part, class, &levels, warm, EFFORT);
+            if let Some(record) = self.leaf(part, class, &levels, &relaxed) {
+                records.push(record);
+                return Ok(None);
+            }
+            self.try_primal(&root.accumulators[0], first, part, &relaxed, warm, class)?;
+            if narrowed || self.model.hidden() < 2 {
+                let branch = super::branch::Branch { model: self.model, first, part, levels: &levels };
+                return Ok(Some(branch.choose(&mut relaxed, warm)));
+            }
+            for neuron in worst(&relaxed.bound.gaps) {
+                let mut own = Warm { upper: Vec::new(), ..warm.clone() };
+                if !self.narrow_one(part, first, neuron, &mut own, EFFORT, records) {
+                    records.push(Record::Empty);
+                    return Ok(None);
+                }
+            }
+        }
+        unreachable!("the second round returns")
     }
 
     /// Is the primal solution, rounded, a counterexample; or are its hidden values, and can an input be found that has them?
     fn try_primal(&self, root: &[Range], first: &FirstLayer, part: &Part, relaxed: &Relaxed, warm: &Warm, class: usize) -> Result<(), End> {
         let broken = |x: Vec<i64>| if self.query.is_broken_by(self.model.network, &x) { Err(End::Broken(x)) } else { Ok(()) };
         let attack = Attack { network: self.model.network, query: self.query, target: self.target(class) };
-        let x = first.rounded(&relaxed.inputs);
+        let x = first.rounded(&relaxed.bound.inputs);
         broken(x.clone())?;
-        let mut cells = part.accumulators[0].clone();
-        let mut middle: Vec<i64> = cells.iter().map(|r| r.low).collect();
-        for (&neuron, &a) in first.rows.iter().zip(&relaxed.accumulators) {
-            let a = (a.round() as i64).clamp(cells[neuron].low, cells[neuron].high);
-            middle[neuron] = a;
-            cells[neuron] = cells[neuron].meet(self.model.steps(0, neuron).cell(a));
-        }
-        if attack.worth_of(&middle) >= 0 {
-            // In the middle of the cells there is room for rounding.
-            for margin in [96, 48, 24, 12, 6, 0] {
-                if let Some(inputs) = first.inside(&cells, root, margin, warm) {
-                    attack.repair(first.rounded(&inputs), &cells).map_or(Ok(()), broken)?;
-                    break;
-                }
+        if self.model.hidden() > 0 {
+            let mut cells = part.accumulators[0].clone();
+            let mut inner: Vec<i64> = cells.iter().map(|r| r.low).collect();
+            for (&neuron, &a) in first.rows.iter().zip(&relaxed.bound.near) {
+                let a = (a.round() as i64).clamp(cells[neuron].low, cells[neuron].high);
+                inner[neuron] = a;
+                cells[neuron] = cells[neuron].meet(self.model.steps(0, neuron).cell(a));
+            }
+            if attack.worth_of(&inner) >= 0 {
+                // In the middle of the cells there is room for rounding.
+                let mut margins = [96, 48, 24, 12, 6, 0].into_iter();
+                let inputs = margins.find_map(|margin| first.inside(&cells, root, margin, warm));
+                let found = inputs.and_then(|inputs| attack.repair(first.rounded(&inputs), &cells));
+                found.map_or(Ok(()), broken)?;
             }
         }
-        attack.climb(x, 1).map_or(Ok(()), broken)
+        match self.effort.parts {
+            parts if parts < CLIMBED || parts.is_multiple_of(8) => attack.climb(x, 1).map_or(Ok(()), broken),
+            _ => Ok(()),
+        }
     }
+}
 
-    /// The split that promises most, and which half to look at first: the one with the larger bound.
-    fn choose(&self, first: &FirstLayer, part: &Part, levels: &[Level], relaxed: &mut Relaxed, warm: &Warm) -> (Split, bool) {
-        let mut rows: Vec<usize> = (0..relaxed.gaps.len()).collect();
-        rows.sort_by(|&a, &b| relaxed.gaps[b].total_cmp(&relaxed.gaps[a]));
-        let largest = rows.first().map_or(0.0, |&r| relaxed.gaps[r]);
-        let (level_gap, at) = relaxed.level_gap;
-        if levels.len() > 1 && level_gap > largest.max(1e-6) {
-            let last = if at < levels[levels.len() - 1].k { at } else { at - 1 };
-            return (Split::Level { last }, last != at);
-        }
-        let mut best: Option<(f64, Split, bool)> = None;
-        rows.truncate(CANDIDATES);
-        rows.retain(|&r| relaxed.gaps[r] > 1e-6_f64.max(0.05 * largest));
-        for row in rows {
-            let neuron = first.rows[row];
-            let range = part.accumulators[0][neuron];
-            for last in self.places(neuron, range, relaxed.accumulators[row]) {
-                let half = |range: Range, relaxed: &mut Relaxed| first.probe(self.model, relaxed, warm, row, range, TRIAL_PIVOTS);
-                let below = half(Range { low: range.low, high: last }, relaxed);
-                let above = half(Range { low: last + 1, high: range.high }, relaxed);
-                let gain = |value: f64| (relaxed.value - value).clamp(1e-3, relaxed.value.max(0.0) + 1.0);
-                let score = gain(below) * gain(above);
-                if best.as_ref().is_none_or(|b| score > b.0) {
-                    best = Some((score, Split::Hidden { layer: 0, neuron, last }, above > below));
-                }
-            }
-        }
-        best.map_or_else(|| self.last_resort(first, part, levels, relaxed), |(_, split, second_first)| (split, second_first))
-    }
-
-    /// Places to split a neuron's range: at the saturation limits, and beside the step of the primal solution.
-    fn places(&self, neuron: usize, range: Range, a: f64) -> Vec<i64> {
-        let steps = self.model.steps(0, neuron);
-        let at = steps.value((a.round() as i64).clamp(range.low, range.high));
-        let staircase = self.model.network.layers()[0].staircase(neuron);
-        let mut places: Vec<i64> = [staircase.low, staircase.high - 1, at, at - 1].map(|value| steps.last_with(value)).to_vec();
-        places.retain(|&last| range.low <= last && last < range.high);
-        places.sort_unstable();
-        places.dedup();
-        places
-    }
-
-    /// All neurons are exact at the primal solution: split levels, then inputs.
-    fn last_resort(&self, first: &FirstLayer, part: &Part, levels: &[Level], relaxed: &Relaxed) -> (Split, bool) {
-        if levels.len() > 1 {
-            return (Split::Level { last: levels[(levels.len() - 1) / 2].k }, false);
-        }
-        if let Some((index, last)) = first.fractional(&relaxed.inputs) {
-            return (Split::Input { index, last }, false);
-        }
-        let widest = (0..part.input.len()).max_by_key(|&p| part.input[p].high - part.input[p].low).expect("a network has inputs");
-        let range = part.input[widest];
-        (Split::Input { index: widest, last: range.low + (range.high - range.low) / 2 }, false)
-    }
+/// The neurons above the first layer with the largest gaps.
+fn worst(gaps: &[Vec<f64>]) -> Vec<(usize, usize)> {
+    let mut all: Vec<(usize, usize)> = (1..gaps.len()).flat_map(|k| (0..gaps[k].len()).map(move |j| (k, j))).collect();
+    all.retain(|&(k, j)| gaps[k][j] > 0.0);
+    all.sort_by(|a, b| gaps[b.0][b.1].total_cmp(&gaps[a.0][a.1]));
+    all.truncate(NARROWED);
+    // From the bottom: what is narrowed there narrows what is above.
+    all.sort_unstable();
+    all
 }
