@@ -52,13 +52,13 @@ pub fn run(args: &BenchArgs) -> Result<Finished, Failure> {
     let mut rows = Vec::new();
     let mut contradictions = Vec::new();
     for dataset in [Dataset::Mnist, Dataset::FashionMnist].into_iter().filter(|d| args.dataset.is_none_or(|chosen| chosen == *d)) {
-        let sources = Sources { weights: None, images: None, labels: None, data: args.data.clone() };
+        let sources = Sources { weights: args.weights.clone(), images: None, labels: None, data: args.data.clone() };
         let data = Data::read(dataset, &sources)?;
-        let radii = |eps: &i64| Block { dataset, ids: 0..100, eps: *eps, misclassified: &[], timeout: &[], vulnerable: &[] };
+        let radii = |eps: &i64| Block { dataset, ids: 0..args.last + 1, eps: *eps, misclassified: &[], timeout: &[], vulnerable: &[] };
         match args.radius.is_empty() {
             true => {
                 for block in BLOCKS.iter().filter(|b| b.dataset == dataset) {
-                    rows.push(run_block(block, true, &data, args, &stop, &mut contradictions)?);
+                    rows.push(run_block(block, args.weights.is_none(), &data, args, &stop, &mut contradictions)?);
                 }
             }
             false => {
@@ -108,7 +108,7 @@ fn run_block(
         let seconds = usage::own_cpu_seconds().zip(cpu).map_or(wall.elapsed().as_secs_f64(), |(now, then)| now - then);
         let word = verdict.word();
         if let Some(folder) = &args.certificates {
-            row.checked += certified(folder, block, id, &verdict, data, &image, label)?;
+            row.checked += certified(folder, block, id, &verdict, data)?;
         }
         row.counts[WORDS.iter().position(|w| *w == word).expect("a verdict's word")] += 1;
         row.seconds += seconds;
@@ -133,8 +133,9 @@ fn run_block(
 }
 
 /// Writes and checks the certificate of a verdict; the checker's CPU seconds.
-fn certified(folder: &Path, block: &Block, id: usize, verdict: &Verdict, data: &Data, image: &[i64], label: usize) -> Result<f64, Failure> {
-    let query = Query::around(&data.network, image, block.eps, label);
+fn certified(folder: &Path, block: &Block, id: usize, verdict: &Verdict, data: &Data) -> Result<f64, Failure> {
+    let (image, label) = data.sample(id)?;
+    let query = Query::around(&data.network, &image, block.eps, label);
     let Some((bytes, text)) = certificate::make(verdict, &query, &data.network_bytes) else { return Ok(0.0) };
     let file = folder.join(format!("{}_{id:04}_eps{}.cert", block.dataset.name(), block.eps));
     std::fs::create_dir_all(folder).map_err(|e| Failure::about(folder, e))?;

@@ -6,7 +6,8 @@ use engine::input::read_bytes;
 use engine::quantized::Network;
 use engine::quantized::read::{Images, network_from_bytes, read_images, read_labels};
 
-use super::options::{Dataset, Sources};
+use super::options::{Dataset, Sources, TrainArgs};
+use super::train::Examples;
 use crate::failure::Failure;
 
 /// A network with its test images.
@@ -91,5 +92,19 @@ impl Data {
         let last = self.images.count().saturating_sub(1);
         let image = image.ok_or_else(|| Failure::new(format!("sample id {id} is out of range: there are images 0 to {last}")))?;
         Ok((image, usize::from(self.labels[id])))
+    }
+}
+
+/// Labelled images to train on.
+pub fn examples(args: &TrainArgs) -> Result<Examples, Failure> {
+    let file = |given: &Option<PathBuf>, kind| find(given.as_ref(), args.data.as_deref(), args.dataset, kind);
+    let (images, labels) = (file(&args.images, "images")?, file(&args.labels, "labels")?);
+    let examples = Examples { images: read_images(&images)?, labels: read_labels(&labels)? };
+    if examples.images.count() != examples.labels.len() {
+        return Err(Failure::about(&labels, format!("{} labels for {} images", examples.labels.len(), examples.images.count())));
+    }
+    match examples.labels.iter().find(|l| **l > 9) {
+        Some(label) => Err(Failure::about(&labels, format!("class {label}; only classes 0 to 9 are trained"))),
+        None => Ok(examples),
     }
 }

@@ -27,6 +27,12 @@ pub enum Action {
     Samples(SamplesArgs),
     /// Run the published benchmark, and print its table beside the published one
     Bench(BenchArgs),
+    /// Certify the embedded network of handwritten digits; needs no files
+    Digits(DigitsArgs),
+    /// Train a network with its rounding in the loop, and write it as integers
+    Train(TrainArgs),
+    /// Rewrite a network (Keras HDF5, npz, JSON) as JSON integers
+    Convert(ConvertArgs),
     /// Check certificates with the independent checker: accepted (0) or rejected (1)
     Check(CheckArgs),
 }
@@ -110,6 +116,73 @@ pub struct SamplesArgs {
     pub dataset: Option<Dataset>,
 }
 
+/// Options of `quantized digits`.
+#[derive(Args, Debug)]
+pub struct DigitsArgs {
+    /// How far every pixel (0 to 16) may move
+    #[arg(long, value_name = "N", value_parser = radius, default_value = "1", allow_negative_numbers = true)]
+    pub eps: i64,
+    /// Look at this many test images at most
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = positive)]
+    pub max: usize,
+    /// Give up on an image after this many seconds
+    #[arg(long, value_name = "S", value_parser = parse_seconds, default_value = "10")]
+    pub timeout: Duration,
+    /// Write the embedded network, and the query of every image looked at, into this folder
+    #[arg(long, value_name = "DIR")]
+    pub save: Option<PathBuf>,
+}
+
+/// Options of `quantized train`.
+#[derive(Args, Debug)]
+pub struct TrainArgs {
+    /// Images (idx) [default: in the data folder; without one, the embedded digits]
+    #[arg(long, value_name = "FILE", requires = "labels")]
+    pub images: Option<PathBuf>,
+    /// Labels (idx)
+    #[arg(long, value_name = "FILE", requires = "images")]
+    pub labels: Option<PathBuf>,
+    /// Folder with images and labels
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Data set in the folder
+    #[arg(long, value_enum, default_value = "mnist")]
+    pub dataset: Dataset,
+    /// Keep this many images from the beginning for testing (with files)
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = positive)]
+    pub holdout: usize,
+    /// Bits of weights and values
+    #[arg(long, value_name = "N", default_value_t = 6)]
+    pub bits: u32,
+    /// Sizes of hidden layers
+    #[arg(long, value_delimiter = ',', value_name = "N,N", default_value = "64,32", value_parser = positive)]
+    pub hidden: Vec<usize>,
+    /// Seed of weights and order
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+    /// Passes over the images
+    #[arg(long, value_name = "N", default_value_t = 30, value_parser = positive)]
+    pub epochs: usize,
+    /// Images per step
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = positive)]
+    pub batch: usize,
+    /// Step size of Adam
+    #[arg(long, value_name = "X", default_value_t = 0.002, value_parser = step)]
+    pub lr: f32,
+    /// Write the network here (JSON)
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+}
+
+/// Options of `quantized convert`.
+#[derive(Args, Debug)]
+pub struct ConvertArgs {
+    /// The network
+    pub network: PathBuf,
+    /// The JSON file to write
+    pub out: PathBuf,
+}
+
 /// Options of `quantized check`.
 #[derive(Args, Debug)]
 pub struct CheckArgs {
@@ -136,9 +209,15 @@ pub struct BenchArgs {
     /// Give up on a query after this many seconds
     #[arg(long, value_name = "S", value_parser = parse_seconds, default_value = "60")]
     pub timeout: Duration,
-    /// Other radii than the published ones, on the samples 0 to 99
+    /// Another network than the published ones (one data set only); no comparison with published verdicts
+    #[arg(long, value_name = "FILE", requires = "dataset")]
+    pub weights: Option<PathBuf>,
+    /// Other radii than the published ones, on the samples 0 to --last
     #[arg(long, value_name = "N,N", value_delimiter = ',', value_parser = radius)]
     pub radius: Vec<i64>,
+    /// Last sample with --radius
+    #[arg(long, value_name = "ID", default_value_t = 99)]
+    pub last: usize,
     /// Write a certificate and its query per decided query into this folder, and check it
     #[arg(long, value_name = "DIR")]
     pub certificates: Option<PathBuf>,
@@ -150,4 +229,12 @@ pub struct BenchArgs {
 /// A radius in pixel units.
 pub fn radius(text: &str) -> Result<i64, String> {
     text.parse().ok().filter(|r| (0..=255).contains(r)).ok_or_else(|| "expected a whole number of pixel steps from 0 to 255".into())
+}
+
+fn positive(text: &str) -> Result<usize, String> {
+    text.trim().parse().ok().filter(|n| (1..=1 << 20).contains(n)).ok_or_else(|| "expected a whole number of at least 1".into())
+}
+
+fn step(text: &str) -> Result<f32, String> {
+    text.parse().ok().filter(|x: &f32| *x > 0.0 && *x <= 1.0).ok_or_else(|| "expected a number above 0 and at most 1, such as 0.002".into())
 }

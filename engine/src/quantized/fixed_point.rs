@@ -1,7 +1,7 @@
 //! Fixed-point networks from floating-point weights, as in Henzinger, Lechner and Zikelic (AAAI 2021).
 //!
-//! With `Q` bits: weights have 1 integer bit (`Q - 1` fractional ones), biases and activations 2 (`Q - 2`), inputs are bytes with 8
-//! fractional bits. Hidden values are unsigned (`0 ..= 2^Q - 1`), outputs signed; requantisation rounds a half up and saturates.
+//! With `Q` bits: weights have 1 integer bit (`Q - 1` fractional ones), biases and activations 2 (`Q - 2`), inputs are whole numbers with
+//! a given number of fractional bits (bytes with 8). Hidden values are unsigned (`0 ..= 2^Q - 1`), outputs signed; requantisation rounds a half up and saturates.
 
 use super::network::{Layer, Network, NetworkError};
 use super::staircase::Requantise;
@@ -23,24 +23,35 @@ pub struct DenseFloats {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FixedPoint {
     bits: u32,
+    /// Fractional bits of an input.
+    input_fraction: u32,
+    /// Greatest input.
+    input_high: i64,
 }
-
-/// Fractional bits of an input byte.
-const INPUT_FRACTION: u32 = 8;
 
 impl FixedPoint {
     /// The published benchmark's.
-    pub const BENCHMARK: FixedPoint = FixedPoint { bits: 6 };
+    pub const BENCHMARK: FixedPoint = FixedPoint { bits: 6, input_fraction: 8, input_high: 255 };
 
-    /// With this many bits, 3 to 8.
-    pub fn bits(bits: u32) -> Option<FixedPoint> {
-        (3..=8).contains(&bits).then_some(FixedPoint { bits })
+    /// With this many bits, 3 to 8, and bytes as inputs.
+    pub fn bytes(bits: u32) -> Option<FixedPoint> {
+        (3..=8).contains(&bits).then_some(FixedPoint { bits, ..FixedPoint::BENCHMARK })
+    }
+
+    /// With this many bits, 3 to 8, and sixteenths from 0 to 16 as inputs.
+    pub fn sixteenths(bits: u32) -> Option<FixedPoint> {
+        (3..=8).contains(&bits).then_some(FixedPoint { bits, input_fraction: 4, input_high: 16 })
+    }
+
+    /// The real value of an input.
+    pub fn input(self, x: i64) -> f32 {
+        x as f32 / (1 << self.input_fraction) as f32
     }
 
     /// The integer network of a chain of dense layers. Numbers outside the format saturate; they must not be NaN.
     pub fn network(self, layers: &[DenseFloats]) -> Result<Network, NetworkError> {
         let fraction = self.bits - 2;
-        let mut inputs_fraction = INPUT_FRACTION;
+        let mut inputs_fraction = self.input_fraction;
         let mut made = Vec::new();
         for (k, layer) in layers.iter().enumerate() {
             // The accumulator has the fractional bits of value and weight together.
@@ -57,7 +68,7 @@ impl FixedPoint {
             });
             inputs_fraction = fraction;
         }
-        Network::new((0, 255), made)
+        Network::new((0, self.input_high), made)
     }
 
     /// `value * 2^fraction`, rounded to the nearest (a half away from zero) and saturated to signed `bits` bits.

@@ -22,6 +22,7 @@ pub mod read;
 mod relax;
 mod search;
 mod simplex;
+pub mod smtlib;
 mod staircase;
 mod upper;
 

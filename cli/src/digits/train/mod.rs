@@ -2,7 +2,7 @@
 //!
 //! Only `+ - * /` and `sqrt` are used, so a seed gives the same weights, bit for bit, on every machine.
 
-mod adam;
+pub mod adam;
 mod exponential;
 pub mod random;
 pub mod split;
@@ -98,7 +98,7 @@ fn forward(network: &Classifier, x: &[f64]) -> Vec<Vec<f32>> {
 }
 
 /// A dot product in eight fixed lanes, which compilers turn into vector instructions without changing any bit.
-fn dot(a: &[f32], b: &[f32]) -> f32 {
+pub fn dot(a: &[f32], b: &[f32]) -> f32 {
     let (a_lanes, a_rest) = a.as_chunks::<8>();
     let (b_lanes, b_rest) = b.as_chunks::<8>();
     let mut sums = [0f32; 8];
@@ -111,7 +111,8 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
     sums.iter().sum::<f32>() + rest
 }
 
-fn softmax(logits: &[f32]) -> Vec<f32> {
+/// Shares of the exponentials.
+pub fn softmax(logits: &[f32]) -> Vec<f32> {
     let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let exponentials: Vec<f32> = logits.iter().map(|z| exponential(z - largest)).collect();
     let sum: f32 = exponentials.iter().sum();
