@@ -314,6 +314,31 @@ fn corner_cases_of_the_benchmark() {
     }
 }
 
+/// A proof for one radius does not pass for the next one where that is not robust, though its hashes be made to fit.
+#[test]
+fn proofs_do_not_carry_over_to_the_next_radius() {
+    let mut rejected = 0;
+    for (name, ids, eps) in [("mnist", 200..300, 3), ("fashion-mnist", 100..150, 2)] {
+        let Some((network, images, labels)) = benchmark(name) else { return };
+        let n = network_to_json(&network, None);
+        for id in ids {
+            let (image, label) = (images.get(id).expect("there"), labels[id] as usize);
+            if first_maximum(&network.evaluate(&image)) != label {
+                continue;
+            }
+            let query = |radius| Query::around(&network, &image, radius, label);
+            let answer = |radius| decide(&network, &query(radius), &Limits::default()).expect("fits").0;
+            if let (Answer::Robust(found), Answer::Vulnerable(_)) = (answer(eps), answer(eps + 1)) {
+                let next = query_to_json(&query(eps + 1));
+                let bytes = proof::certificate(&found, digest(n.as_bytes()), digest(next.as_bytes()));
+                assert!(integer::check(n.as_bytes(), next.as_bytes(), &bytes).is_err(), "{name} {id}");
+                rejected += 1;
+            }
+        }
+    }
+    assert!(rejected > 3, "{rejected}");
+}
+
 /// Cut-off and changed weight files give errors, never a panic; both readers agree on what they take.
 #[test]
 fn damaged_weight_files_are_refused() {
@@ -331,7 +356,7 @@ fn damaged_weight_files_are_refused() {
         let mut bad = good.clone();
         for _ in 0..1 + random.bits() % 3 {
             // The structure lies in the first bytes and between the arrays.
-            let at = random.bits() as usize % if random.bits() % 2 == 0 { 0x2800 } else { bad.len() };
+            let at = random.bits() as usize % if random.bits().is_multiple_of(2) { 0x2800 } else { bad.len() };
             bad[at] = random.bits() as u8;
         }
         errors += usize::from(refused(&bad).0);
