@@ -232,7 +232,9 @@ impl<'p, F: Kernel> Forest<'p, F> {
             }
             growth.turn = (growth.turn + 1) % growth.active.len();
             let t = growth.active[growth.turn];
-            if self.launch(t, &mut trees[t], batch) { idle = 0 } else { idle += 1 }
+            // A tree that ends here makes room for the next one.
+            let moved = self.launch(t, &mut trees[t], batch) || trees[t].done;
+            idle = if moved { 0 } else { idle + 1 };
         }
     }
 
