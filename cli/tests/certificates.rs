@@ -1,0 +1,120 @@
+//! Certificates from the outside: written, checked, refused, resumed, reused.
+
+mod support;
+
+use support::{Bench, Model, query};
+
+/// `Y_0 - Y_1` of two layers of hinges: positive inputs only, so that a tree is needed for a tight bound.
+fn model(last: f32) -> Model {
+    Model::new(&[1, 2])
+        .gemm("X", "A", &[&[1.0, 1.0], &[1.0, -1.0], &[-0.5, 1.0]], &[-0.25, 0.0, 0.1])
+        .apply("Relu", &["A"], "H")
+        .gemm("H", "B", &[&[1.0, -1.0, 0.5], &[-1.0, 1.5, last]], &[0.0, -0.1])
+        .apply("Relu", &["B"], "G")
+        .gemm("G", "Y", &[&[1.0, -1.0], &[0.5, 1.0]], &[0.0, 0.0])
+        .output("Y", &[1, 2])
+}
+
+/// Fails nowhere on [-1, 1]^2, though intervals alone cannot say so.
+const HOLDS: &str = "(assert (>= Y_0 2.0625))";
+const FAILS: &str = "(assert (>= Y_0 1.0))";
+
+fn asking(assertion: &str) -> Bench {
+    Bench::new(&model(0.25), &query(&[("-1", "1"), ("-1", "1")], 2, assertion))
+}
+
+#[test]
+fn a_proof_is_written_and_accepted_by_the_checker() {
+    let bench = asking(HOLDS);
+    let run = bench.run(&["verify", "net.onnx", "query.vnnlib", "--certificate", "proof.cert"]);
+    assert_eq!((run.verdict(), run.code), ("unsat", 0), "{run:?}");
+    assert!(run.output.contains("note: certificate accepted: holds (both)"), "{}", run.output);
+    let check = bench.run(&["check", "net.onnx", "query.vnnlib", "proof.cert"]);
+    assert_eq!(check.code, 0, "{check:?}");
+    assert!(check.output.starts_with("accepted: holds (both)"), "{}", check.output);
+}
+
+#[test]
+fn a_counterexample_is_a_certificate_too() {
+    let bench = asking(FAILS);
+    let run = bench.run(&["verify", "net.onnx", "query.vnnlib", "--certificate", "witness.cert"]);
+    assert_eq!(run.verdict(), "sat", "{run:?}");
+    let check = bench.run(&["check", "net.onnx", "query.vnnlib", "witness.cert"]);
+    assert_eq!((check.code, check.output.as_str()), (0, "accepted: fails (float32)\n"), "{check:?}");
+}
+
+#[test]
+fn a_proof_about_other_files_is_refused() {
+    let bench = asking(HOLDS);
+    bench.run(&["verify", "net.onnx", "query.vnnlib", "--certificate", "proof.cert"]);
+    bench.write("other.onnx", &model(0.5).bytes());
+    bench.write("other.vnnlib", query(&[("-1", "1"), ("-1", "1")], 2, "(assert (>= Y_0 2.07))").as_bytes());
+    for files in [["other.onnx", "query.vnnlib"], ["net.onnx", "other.vnnlib"]] {
+        let check = bench.run(&["check", files[0], files[1], "proof.cert"]);
+        assert_eq!(check.code, 1, "{check:?}");
+        assert!(check.output.starts_with("rejected: ") && check.output.contains("another"), "{}", check.output);
+        let resumed = bench.run(&["verify", files[0], files[1], "--resume", "proof.cert"]);
+        assert_eq!((resumed.code, resumed.output.as_str()), (3, ""), "{resumed:?}");
+    }
+}
+
+#[test]
+fn every_truncation_and_every_changed_byte_of_a_header_is_refused() {
+    let bench = asking(HOLDS);
+    bench.run(&["verify", "net.onnx", "query.vnnlib", "--certificate", "proof.cert"]);
+    let proof = std::fs::read(bench.path("proof.cert")).expect("written");
+    for length in [0, 7, 12, 50, 80, proof.len() - 1] {
+        bench.write("cut.cert", &proof[..length]);
+        assert_eq!(bench.run(&["check", "net.onnx", "query.vnnlib", "cut.cert"]).code, 1, "cut to {length}");
+        assert_eq!(bench.run(&["verify", "net.onnx", "query.vnnlib", "--resume", "cut.cert"]).code, 3, "cut to {length}");
+    }
+    for at in [0, 8, 12, 13, 15, 47, 79, 87] {
+        let mut changed = proof.clone();
+        changed[at] ^= 0x10;
+        bench.write("changed.cert", &changed);
+        assert_eq!(bench.run(&["check", "net.onnx", "query.vnnlib", "changed.cert"]).code, 1, "byte {at}");
+    }
+}
+
+#[test]
+fn a_search_goes_on_from_a_certificate() {
+    let bench = asking(HOLDS);
+    bench.run(&["verify", "net.onnx", "query.vnnlib", "--certificate", "proof.cert"]);
+    let mut proof = std::fs::read(bench.path("proof.cert")).expect("written");
+    // The same tree, but nothing claimed at its root: one open node.
+    let (partial, length) = (14, 79);
+    proof.truncate(length);
+    proof[partial] = 1;
+    let payload = [1u8, 1, 0x52];
+    proof.extend((payload.len() as u64).to_le_bytes());
+    proof.extend(payload);
+    bench.write("open.cert", &proof);
+    let check = bench.run(&["check", "net.onnx", "query.vnnlib", "open.cert"]);
+    assert!(check.code == 0 && check.output.contains("0.0000 % of the input set"), "{check:?}");
+    let resumed = bench.run(&["verify", "net.onnx", "query.vnnlib", "--resume", "open.cert", "--certificate", "whole.cert"]);
+    assert_eq!((resumed.verdict(), resumed.code), ("unsat", 0), "{resumed:?}");
+    assert_eq!(bench.run(&["check", "net.onnx", "query.vnnlib", "whole.cert"]).code, 0);
+}
+
+#[test]
+fn a_tree_serves_a_network_with_other_weights() {
+    let bench = asking(HOLDS);
+    bench.run(&["verify", "net.onnx", "query.vnnlib", "--certificate", "proof.cert"]);
+    bench.write("other.onnx", &model(0.2501).bytes());
+    let reused = bench.run(&["verify", "other.onnx", "query.vnnlib", "--reuse", "proof.cert", "--certificate", "new.cert"]);
+    assert_eq!((reused.verdict(), reused.code), ("unsat", 0), "{reused:?}");
+    assert_eq!(bench.run(&["check", "other.onnx", "query.vnnlib", "new.cert"]).code, 0);
+    // A tree proves nothing by itself: where the property fails, it is found to fail or stays open.
+    bench.write("fails.vnnlib", query(&[("-1", "1"), ("-1", "1")], 2, FAILS).as_bytes());
+    let fails = bench.run(&["verify", "net.onnx", "fails.vnnlib", "--reuse", "proof.cert", "--timeout", "20"]);
+    assert_ne!(fails.verdict(), "unsat", "{fails:?}");
+}
+
+#[test]
+fn what_cannot_be_certified_says_so() {
+    let model = Model::new(&[1, 1]).gemm("X", "H", &[&[1.0]], &[0.0]).apply("Sigmoid", &["H"], "Y").output("Y", &[1, 1]);
+    let bench = Bench::new(&model, &query(&[("0", "1")], 1, "(assert (>= Y_0 1.5))"));
+    let run = bench.run(&["verify", "net.onnx", "query.vnnlib", "--certificate", "proof.cert"]);
+    assert_eq!(run.verdict(), "unsat", "{run:?}");
+    assert!(run.output.contains("note: not certified: "), "{}", run.output);
+}
