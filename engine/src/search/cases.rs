@@ -213,7 +213,7 @@ impl Solver<'_> {
     }
 
     fn attack(&self, case: &Case, first: usize, semantics: Semantics, statistics: &mut Statistics) -> Option<Witness> {
-        let objectives = problem::objectives::<f32>(case, self.network);
+        let objectives = problem::objectives::<f32>(case, self.network, semantics);
         let (low, high) = problem::region_box(case, semantics, self.network.element);
         let (low, high): (Vec<f32>, Vec<f32>) = (low.iter().map(|&x| x as f32).collect(), high.iter().map(|&x| x as f32).collect());
         let aims: Vec<usize> = (0..case.disjuncts.len()).collect();
@@ -270,8 +270,8 @@ impl Solver<'_> {
     ) -> ChainMethod<'a> {
         let deployed = problem::deployed(semantics, self.network.element);
         let (low, high) = problem::region_box(case, semantics, self.network.element);
-        let single = chains.single.as_ref().map(|b| b.with(problem::objectives(case, self.network), deployed));
-        let mut double = chains.double.with(problem::objectives(case, self.network), deployed);
+        let single = chains.single.as_ref().map(|b| b.with(problem::objectives(case, self.network, semantics), deployed));
+        let mut double = chains.double.with(problem::objectives(case, self.network, semantics), deployed);
         if self.begun.as_ref().is_some_and(|b| b.how != Continue::Resume) {
             double.least_crossing = 1e-7;
         }

@@ -67,7 +67,7 @@ pub fn program(solver: &Solver, skeleton: &Skeleton, case: &Case, semantics: Sem
     let deployed = problem::deployed(semantics, solver.network.element);
     let (low, high) = problem::region_box(case, semantics, solver.network.element);
     let region = Ranges { low, high };
-    let objectives = problem::objectives(case, solver.network);
+    let objectives = problem::objectives(case, solver.network, semantics);
     let network = Network::new(solver.network, deployed);
     let bounds = (!skeleton.is_shallow()).then(|| Relaxation::<f64>::crown(&network, &region, &|| solver.stopped()).bounds);
     Program::new(skeleton, &region, deployed, &objectives, bounds.as_ref())

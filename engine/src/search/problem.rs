@@ -31,8 +31,9 @@ pub fn deployed(semantics: Semantics, element: Element) -> Deployed {
     }
 }
 
-/// All constraints of a case as objectives; equal ones are shared between disjuncts.
-pub fn objectives<F: Kernel>(case: &Case, graph: &Graph) -> Objectives<F> {
+/// All constraints of a case as objectives; equal ones are shared between disjuncts. Cuts bind the points of the region, not what
+/// they round to: where the semantics rounds inputs, cuts leave room for that.
+pub fn objectives<F: Kernel>(case: &Case, graph: &Graph, semantics: Semantics) -> Objectives<F> {
     let (inputs, outputs) = (graph.input_len(), graph.output_len());
     let mut result = Objectives::default();
     let mut seen: Vec<&Constraint> = Vec::new();
@@ -49,10 +50,37 @@ pub fn objectives<F: Kernel>(case: &Case, graph: &Graph) -> Objectives<F> {
         result.disjuncts.push(rows);
     }
     for cut in &case.region.cuts {
-        let row = row_of(cut, &mut result);
+        let room = rounding_room(cut, case, semantics, graph.element);
+        let row = match room {
+            0.0 => row_of(cut, &mut result),
+            _ => {
+                let mut row = objective(cut, inputs, outputs);
+                row.constant = (row.constant + room).next_up();
+                result.rows.push(row);
+                result.rows.len() - 1
+            }
+        };
         result.cuts.push(row);
     }
     result
+}
+
+/// By how much a cut's left side can fall when a point of the region is rounded to the network's element type; 0 where
+/// the semantics does not round inputs.
+fn rounding_room(cut: &Constraint, case: &Case, semantics: Semantics, element: Element) -> f64 {
+    let (unit, smallest) = match (semantics, element) {
+        (Semantics::Real | Semantics::Integer, _) => return 0.0,
+        (_, Element::F32) => (f32::EPSILON as f64 / 2.0, f32::from_bits(1) as f64),
+        (_, Element::F64) => (f64::EPSILON / 2.0, f64::from_bits(1)),
+    };
+    let of_term = |(input, coefficient): &(usize, Decimal)| {
+        let range = case.region.ranges.iter().nth(*input);
+        let size = range.map_or(f64::INFINITY, |r| r.low.to_f64_down().abs().max(r.high.to_f64_up().abs()));
+        let weight = coefficient.to_f64_up().abs().max(coefficient.to_f64_down().abs());
+        (weight * (size * unit + smallest)).next_up()
+    };
+    // More than the roundings here.
+    cut.terms.iter().map(of_term).sum::<f64>() * (1.0 + 1.0 / 1024.0)
 }
 
 fn objective<F: Kernel>(constraint: &Constraint, inputs: usize, outputs: usize) -> Objective<F> {
@@ -71,4 +99,28 @@ fn objective<F: Kernel>(constraint: &Constraint, inputs: usize, outputs: usize) 
         }
     }
     row
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::input::vnnlib::{ParseOptions, read_query};
+
+    /// A point of the region `x + y <= 0.3` rounds to one outside of it: the cut must not exclude it.
+    #[test]
+    fn cuts_leave_room_for_rounded_inputs() {
+        let text = "(declare-const X_0 Real)(declare-const X_1 Real)(declare-const Y_0 Real)(assert (>= X_0 0))(assert (<= X_0 1))\
+            (assert (>= X_1 0))(assert (<= X_1 1))(assert (<= (+ X_0 X_1) 0.3))(assert (>= Y_0 1))";
+        let query = read_query(text.as_bytes(), &ParseOptions::default()).expect("well formed");
+        let cut = &query.cases[0].region.cuts[0];
+        assert_eq!(rounding_room(cut, &query.cases[0], Semantics::Real, Element::F32), 0.0);
+        for (element, unit) in [(Element::F32, 2f64.powi(-24)), (Element::F64, 2f64.powi(-53))] {
+            let room = rounding_room(cut, &query.cases[0], Semantics::Both, element);
+            // Two inputs of size up to 1, each rounded by up to half a unit in the last place.
+            assert!(room >= 2.0 * unit && room <= 2.01 * unit, "{room:e}");
+        }
+        let (x, y) = (0.2f64, 0.1f64);
+        let rounded = x as f32 as f64 + y as f32 as f64 - 0.3;
+        assert!(rounded > 0.0 && rounded <= rounding_room(cut, &query.cases[0], Semantics::Float32, Element::F32), "{rounded:e}");
+    }
 }

@@ -46,8 +46,8 @@ pub fn decide(
         semantics,
         network: &network,
         region: Ranges { low, high },
-        single: problem::objectives(case, solver.network),
-        double: problem::objectives(case, solver.network),
+        single: problem::objectives(case, solver.network, semantics),
+        double: problem::objectives(case, solver.network, semantics),
     };
     let chain = chain.and_then(|chain| root.chain_rows(chain));
     match chain.and_then(|rows| root.decide_neurons(Box::new(rows), &CHAIN_ROUNDS, statistics)) {
