@@ -113,7 +113,7 @@ fn read_requantise(field: &Field) -> Result<Vec<Requantise>, InputError> {
     Ok(multipliers.into_iter().map(|multiplier| Requantise { multiplier, shift, rounding, offset, low, high }).collect())
 }
 
-/// Writes a network in the form that [`network_from_json`] reads; layers must have one shift, rounding mode, offset and range each,
+/// Writes a network in the form that the reader takes; layers must have one shift, rounding mode, offset and range each,
 /// as all readers make them.
 pub fn network_to_json(network: &Network, made_by: Option<Value>) -> String {
     let layer = |layer: &Layer| {
