@@ -1,10 +1,11 @@
 //! The first layer over a box of inputs, as a linear program.
 
 use super::bounds::Range;
+use super::concave::Concave;
 use super::hull::Hull;
 use super::problem::{Model, Part};
 use super::relax::{Bound, ENOUGH, Warm};
-use super::simplex::{Basis, Concave, Optimum, Program};
+use super::simplex::{Basis, Optimum, Program};
 
 /// The first layer over a box of inputs, as a linear program; rows are the neurons that are not constant.
 pub struct FirstLayer {

@@ -10,6 +10,7 @@
 mod attack;
 pub mod bounds;
 mod branch;
+mod concave;
 pub mod dual;
 mod first_layer;
 mod fixed_point;

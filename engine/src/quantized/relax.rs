@@ -1,11 +1,12 @@
 //! Multipliers for a part and a target: chosen in floating point, never trusted.
 
 use super::bounds::Range;
+use super::concave::Concave;
 use super::dual;
 use super::first_layer::FirstLayer;
 use super::problem::{Level, Model, Multipliers, Part};
 use super::query::Target;
-use super::simplex::{Basis, Concave};
+use super::simplex::Basis;
 use super::upper::{Led, chords, lead, sweep};
 
 /// Bounds above this are not worth calling negative: rounding to integers would eat the rest.

@@ -6,6 +6,8 @@
 //! neuron is another cost, not another basis). Every column is boxed, so any basis is dual feasible and a branch needs no phase
 //! one. Nothing here is trusted: multipliers are rounded to integers and judged by [`super::dual`].
 
+use super::concave::Concave;
+
 /// Inputs and rows of the layer; constant during a search, unless inputs are split.
 pub struct Program {
     rows: usize,
@@ -20,17 +22,6 @@ pub struct Program {
     offset: Vec<f64>,
     /// Tiny costs of the inputs, all different, against ties that would make the method run in circles.
     nudge: Vec<f64>,
-}
-
-/// A concave piecewise linear function: places, and the slope between each and the next.
-#[derive(Clone, Debug, Default)]
-pub struct Concave {
-    /// Ascending; at least one.
-    pub places: Vec<f64>,
-    /// Descending; one less than places.
-    pub slopes: Vec<f64>,
-    /// The value at the first place.
-    pub start: f64,
 }
 
 /// A basis and its inverse, to go on from.
@@ -96,59 +87,6 @@ impl Program {
             steps += 1;
         }
         run.finish(steps)
-    }
-}
-
-impl Concave {
-    /// Through corners with ascending places and falling slopes, values multiplied by `c`.
-    pub fn through(corners: &[(i64, i64)], c: f64) -> Concave {
-        let slope = |w: &[(i64, i64)]| c * (w[1].1 - w[0].1) as f64 / (w[1].0 - w[0].0) as f64;
-        Concave {
-            places: corners.iter().map(|p| p.0 as f64).collect(),
-            slopes: corners.windows(2).map(slope).collect(),
-            start: c * corners[0].1 as f64,
-        }
-    }
-
-    /// Nothing but a range of places.
-    pub fn range(low: f64, high: f64) -> Concave {
-        if low == high {
-            Concave { places: vec![low], slopes: vec![], start: 0.0 }
-        } else {
-            Concave { places: vec![low, high], slopes: vec![0.0], start: 0.0 }
-        }
-    }
-
-    /// The value at a place, extended by the first and last slope.
-    pub fn at(&self, a: f64) -> f64 {
-        let mut value = self.start;
-        for (k, slope) in self.slopes.iter().enumerate() {
-            let last = k + 1 == self.slopes.len();
-            if a <= self.places[k + 1] || last {
-                return value + slope * (a - self.places[k]);
-            }
-            value += slope * (self.places[k + 1] - self.places[k]);
-        }
-        value
-    }
-
-    /// The segment that holds a place.
-    fn segment(&self, a: f64) -> usize {
-        self.places.partition_point(|&p| p < a).saturating_sub(1).min(self.slopes.len().saturating_sub(1))
-    }
-
-    fn slope(&self, segment: usize) -> f64 {
-        self.slopes.get(segment).copied().unwrap_or(0.0)
-    }
-
-    /// The ends of a segment; of a single place, that place.
-    fn ends(&self, segment: usize) -> (f64, f64) {
-        (self.places[segment], self.places[(segment + 1).min(self.places.len() - 1)])
-    }
-
-    /// The index of the place that maximises `psi(a) - lambda a`.
-    fn best(&self, lambda: f64) -> usize {
-        self.slopes.partition_point(|&s| s > lambda)
     }
 }
 
