@@ -38,7 +38,7 @@ impl<F: Kernel> Packed<F> {
     }
 
     /// `y = x B` (plus the old `y` if `accumulate`) for each of `rows` rows, where the columns are whole vectors: in blocks of
-    /// [`DEPTH`] terms, so that a term meets at most [`block_roundings`] roundings.
+    /// `DEPTH` terms, so that a term meets at most [`block_roundings`] roundings.
     pub fn multiply_blocked(&self, x: &[F], y: &mut [F], rows: usize, accumulate: bool) {
         assert!(self.columns.is_multiple_of(LANES), "columns must be whole vectors");
         assert!(x.len() >= rows * self.depth && y.len() >= rows * self.columns, "operands too short");

@@ -171,8 +171,8 @@ mod tests {
             (Rounding::HalfDown, [-2, -1, -1, 0, 0, 0, 1, 1, 1]),
             (Rounding::HalfEven, [-2, -1, 0, 0, 0, 0, 1, 1, 2]),
             (Rounding::HalfAway, [-2, -1, -1, 0, 0, 1, 1, 1, 2]),
-            (Rounding::Floor, [-2, -1, -1, -1, 0, 0, 0, 0, 1]),
-            (Rounding::TowardZero, [-1, 0, 0, 0, 0, 0, 0, 0, 1]),
+            (Rounding::Floor, [-2, -1, -1, -1, 0, 0, 0, 1, 1]),
+            (Rounding::TowardZero, [-1, 0, 0, 0, 0, 0, 0, 1, 1]),
         ];
         for (mode, expected) in cases {
             assert_eq!([-6, -3, -2, -1, 0, 2, 3, 5, 6].map(|n| quarter(n, mode)), expected, "{mode:?}");

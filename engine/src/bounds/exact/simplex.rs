@@ -286,7 +286,7 @@ impl Simplex {
         self.read(self.rows, -1.0, y);
     }
 
-    /// Multipliers of the rows whose combination excludes every point, after [`End::Infeasible`].
+    /// Multipliers of the rows whose combination excludes every point, after `End::Infeasible`.
     pub fn ray(&self, row: usize, below: bool, y: &mut Vec<f64>) {
         let sign = if below { 1.0 } else { -1.0 };
         self.read(row, -sign, y);
