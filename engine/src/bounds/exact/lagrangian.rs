@@ -2,7 +2,9 @@
 //!
 //! For goals weighted by `theta >= 0` and any multipliers `lambda` of the pre-activations, every counterexample has
 //!
-//!     0 <= sum theta g <= G = constants + sum_j sup { c_j h(a) - lambda_j a : a in [l_j, u_j] } + sum_d sup { v_d x }
+//! ```text
+//! 0 <= sum theta g <= G = constants + sum_j sup { c_j h(a) - lambda_j a : a in [l_j, u_j] } + sum_d sup { v_d x }
+//! ```
 //!
 //! with `c` and `v` passed back row by row (ARCHITECTURE.md, "The one idea"). No term can stay further below its own
 //! supremum than `G`, which bounds each range (reduced-cost tightening). Multipliers come from anywhere, the simplex
