@@ -145,3 +145,8 @@ impl Certificate {
 pub fn semantics_of(word: &str) -> Option<Semantics> {
     [Semantics::Both, Semantics::Real, Semantics::Float32].into_iter().find(|s| s.word() == word)
 }
+
+/// SHA-256 in lower-case hexadecimal, by which a certificate names the files it is about.
+pub fn hex_digest(bytes: &[u8]) -> String {
+    checker::sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}

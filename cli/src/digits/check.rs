@@ -1,13 +1,12 @@
 //! Checking certificates: in themselves, and against the files that they are about.
 
 use super::bounds::{Bounds, perturbed, prepared};
-use super::certificate::{Certificate, Claim, FORMAT, METHODS, Sources, method_name, method_of, semantics_of};
+use super::certificate::{Certificate, Claim, FORMAT, METHODS, Sources, hex_digest, method_name, method_of, semantics_of};
 use super::certify::{Question, check_fit, is_separated};
 use super::classifier::Classifier;
 use super::dataset::{Dataset, Example};
 use super::error::DigitsError;
 use super::json::{Field, parse};
-use super::sha256::hex_digest;
 
 /// Certificates of tools that round to nearest claim intervals that are too tight by some units in the last place. Such a
 /// difference is reported; the claims of robustness themselves are always proved anew, without any tolerance.

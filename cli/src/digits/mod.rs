@@ -13,7 +13,6 @@ mod export;
 mod json;
 mod onnx;
 mod options;
-mod sha256;
 mod table;
 pub mod train;
 mod vnnlib;
@@ -108,8 +107,8 @@ fn sources(weights: &Path, weights_bytes: &[u8], dataset: &Path, dataset_bytes: 
     Sources {
         weights_path: weights.display().to_string(),
         dataset_path: dataset.display().to_string(),
-        weights_sha256: sha256::hex_digest(weights_bytes),
-        dataset_sha256: sha256::hex_digest(dataset_bytes),
+        weights_sha256: certificate::hex_digest(weights_bytes),
+        dataset_sha256: certificate::hex_digest(dataset_bytes),
     }
 }
 
