@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use checker::files::Failure as Refusal;
 use clap::Args;
+use engine::certify::Subject;
 use engine::input;
 use exchange::json::Reading;
 
 use crate::Finished;
-use crate::certificate::Subject;
 use crate::failure::Failure;
 use crate::foreign::{self, Format};
 use crate::options::parse_seconds;
@@ -65,7 +65,8 @@ fn own(files: &[PathBuf]) -> Result<Finished, Failure> {
         return Err(Failure::new("give MODEL, QUERY and CERTIFICATE, or name the certificate's --format (`ironbound check --help`)"));
     };
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    match Subject::read(model, query)?.judge(&input::read_bytes(certificate)?, threads) {
+    let subject = Subject::new(input::read_bytes(model)?, input::read_bytes(query)?);
+    match subject.judge(&input::read_bytes(certificate)?, threads) {
         Ok(shown) => Ok(Finished::success(format!("accepted: {shown}\n"))),
         Err(Refusal::Rejected(why)) => Ok(Finished { output: format!("rejected: {why}\n"), code: 1 }),
         Err(Refusal::Unreadable(why)) => Err(Failure::about(model, why)),

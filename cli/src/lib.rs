@@ -7,7 +7,6 @@ mod arguments;
 mod assignment;
 mod bench;
 mod bounds;
-mod certificate;
 mod check;
 mod digits;
 mod eval;

@@ -1,18 +1,19 @@
 //! `ironbound verify` and `ironbound attack`: read a network and a query, decide, answer.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use engine::certify::{Start, Subject, Workshop};
 use engine::graph::Graph;
+use engine::input;
 use engine::query::Query;
 use engine::search::{Config, Observer, Reason, Report, Verdict, Witness};
 
 use crate::Finished;
 use crate::answer::{self, Style, Told, Words};
 use crate::assignment;
-use crate::certificate::{Start, Subject, Workshop};
 use crate::failure::Failure;
 use crate::files::{Files, Problem};
 use crate::json::Answer;
@@ -60,9 +61,10 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    fn start(&self) -> Option<Start<'_>> {
-        let resume = self.resume.as_deref().map(Start::Resume);
-        resume.or(self.reuse.as_deref().map(Start::Reuse))
+    /// The certificate to start from.
+    fn start(&self) -> Option<(Start, &Path)> {
+        let resume = self.resume.as_deref().map(|file| (Start::Resume, file));
+        resume.or(self.reuse.as_deref().map(|file| (Start::Reuse, file)))
     }
 }
 
@@ -74,27 +76,44 @@ pub fn run(arguments: &Arguments, started: Instant, decide: Decide) -> Result<Fi
     let watchdog =
         arguments.timeout.map(|limit| overrun(arguments, limit).map(|output| Watchdog::start(started, limit, output))).transpose()?;
     let problem = arguments.files.read(&arguments.options)?;
-    let start = arguments.start();
-    let record = arguments.certificate.is_some() || arguments.check || start.is_some();
+    let record = arguments.certificate.is_some() || arguments.check || arguments.start().is_some();
     let config = Config { record, ..arguments.options.config(started, arguments.timeout, options::stop_on_interrupt()?) };
     let display = Display::new(started, arguments.quiet || arguments.json);
-    let workshop = |observer| -> Result<Workshop, Failure> {
-        let subject = Subject::read(&problem.model_path, &problem.query_path)?;
-        Ok(Workshop { subject, problem: &problem, config: &config, observer })
+    let report = match record {
+        true => certified(arguments, &problem, &config, &display, decide)?,
+        false => decide(&problem.network, &problem.query, &config, &display),
     };
-    let mut report = match &start {
-        Some(start) => workshop(&display)?.start(start)?,
-        None => decide(&problem.network, &problem.query, &config, &display),
-    };
-    if record {
-        workshop(&display)?.certify(&mut report, arguments.certificate.as_deref())?;
-        report.statistics.elapsed = started.elapsed();
-    }
     drop(display);
     if let Some(watchdog) = watchdog {
         watchdog.call_off();
     }
     tell(arguments, &problem, &report)
+}
+
+/// Decides, has the checker accept the answer, and writes its certificate.
+fn certified(
+    arguments: &Arguments,
+    problem: &Problem,
+    config: &Config,
+    observer: &dyn Observer,
+    decide: Decide,
+) -> Result<Report, Failure> {
+    let Problem { network, query, model_path, query_path } = problem;
+    let subject = Subject::new(input::read_bytes(model_path)?, input::read_bytes(query_path)?);
+    let workshop = Workshop { subject, network, query, config, observer };
+    let mut report = match arguments.start() {
+        Some((start, file)) => {
+            let bytes = fs::read(file).map_err(|e| Failure::about(file, format!("cannot be read: {e}")))?;
+            workshop.start(start, &bytes).map_err(|e| Failure::about(file, e))?
+        }
+        None => decide(network, query, config, observer),
+    };
+    let certificate = workshop.certify(&mut report).map_err(|e| Failure::new(e.to_string()))?;
+    report.statistics.elapsed = config.started.elapsed();
+    if let (Some(bytes), Some(file)) = (certificate, &arguments.certificate) {
+        fs::write(file, &bytes).map_err(|e| Failure::about(file, format!("cannot be written: {e}")))?;
+    }
+    Ok(report)
 }
 
 fn tell(arguments: &Arguments, problem: &Problem, report: &Report) -> Result<Finished, Failure> {

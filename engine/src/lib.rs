@@ -13,3 +13,5 @@ pub mod proof;
 pub mod quantized;
 pub mod query;
 pub mod search;
+
+pub mod certify;

@@ -1,20 +1,25 @@
-//! Certificates of verdicts: made, mended until the independent checker accepts them, judged, gone on with.
-
-use std::fs;
-use std::path::Path;
+//! Certificates of verdicts: made, mended until the independent checker accepts them, judged, gone on with. The command line and
+//! the Python package share this; files are theirs.
 
 use checker::certificate::Container;
 use checker::files::{Failure as Refusal, Shown, check_files};
 use checker::network::Network;
 use checker::read::{onnx, vnnlib};
 use checker::{Accepted, Rejection, Semantics, sha256};
-use engine::input;
-use engine::proof::{self, Hash, NodeId, Proof};
-use engine::query::Query;
-use engine::search::{self, Begun, Config, Continue, Observer, Reason, Report, Verdict};
 
-use crate::failure::Failure;
-use crate::files::Problem;
+use crate::graph::Graph;
+use crate::proof::{self, Hash, NodeId, Proof};
+use crate::query::Query;
+use crate::search::{self, Begun, Config, Continue, Observer, Reason, Report, Verdict, Witness};
+
+/// Why no certificate can be made or gone on with, in words.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct CertifyError(String);
+
+fn error(why: impl Into<String>) -> CertifyError {
+    CertifyError(why.into())
+}
 
 /// Rounds of mending, by turns with and without what nodes inherit; from the third on with rejected nodes halved.
 const MOST_ROUNDS: usize = 12;
@@ -32,9 +37,9 @@ struct Read {
 }
 
 impl Subject {
-    /// Reads both files.
-    pub fn read(model: &Path, query: &Path) -> Result<Subject, Failure> {
-        Ok(Subject { model: input::read_bytes(model)?, query: input::read_bytes(query)? })
+    /// From the uncompressed bytes of the network and the query.
+    pub fn new(model: Vec<u8>, query: Vec<u8>) -> Subject {
+        Subject { model, query }
     }
 
     /// Has the checker judge a certificate: what it shows, in words, or why it is refused.
@@ -55,10 +60,10 @@ impl Subject {
         Ok(Read { network, query })
     }
 
-    fn bytes(&self, proof: &Proof) -> Result<Vec<u8>, Failure> {
+    fn bytes(&self, proof: &Proof) -> Result<Vec<u8>, CertifyError> {
         let (model, query) = self.hashes();
         let mut bytes = Vec::new();
-        proof.write(model, query, &mut bytes).map_err(|e| Failure::new(format!("the certificate cannot be made: {e}")))?;
+        proof.write(model, query, &mut bytes).map_err(unmade)?;
         Ok(bytes)
     }
 }
@@ -70,20 +75,23 @@ fn words(semantics: Semantics, accepted: &Accepted) -> String {
     }
 }
 
-/// A proof to start from.
-pub enum Start<'a> {
-    /// The same network and query: go on at the open nodes.
-    Resume(&'a Path),
-    /// Another network of the same shape or another query: go on where its tree does not prove this one.
-    Reuse(&'a Path),
+/// How an earlier certificate is started from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// It is about the same network and query: go on at the open nodes.
+    Resume,
+    /// It is about another network of the same shape or another query: go on where its tree does not prove this one.
+    Reuse,
 }
 
 /// Everything that working on a certificate needs.
 pub struct Workshop<'a> {
     /// The files.
     pub subject: Subject,
-    /// As the engine reads them.
-    pub problem: &'a Problem,
+    /// The network as the engine reads it.
+    pub network: &'a Graph,
+    /// The query as the engine reads it.
+    pub query: &'a Query,
     /// Options.
     pub config: &'a Config,
     /// Receives progress.
@@ -92,56 +100,49 @@ pub struct Workshop<'a> {
 
 impl Workshop<'_> {
     /// Decides the query from an earlier certificate.
-    pub fn start(&self, start: &Start) -> Result<Report, Failure> {
-        let (Start::Resume(path) | Start::Reuse(path)) = *start;
-        let refuse = |why: String| Failure::about(path, why);
-        let bytes = fs::read(path).map_err(|e| refuse(format!("cannot be read: {e}")))?;
-        let container = Container::read(&bytes).map_err(|fault| refuse(format!("byte {}: {}", fault.at, fault.reason)))?;
+    pub fn start(&self, start: Start, certificate: &[u8]) -> Result<Report, CertifyError> {
+        let container = Container::read(certificate).map_err(|fault| error(format!("byte {}: {}", fault.at, fault.reason)))?;
         let same = (container.network, container.query) == self.subject.hashes();
-        if matches!(start, Start::Resume(_)) && !same {
-            return Err(refuse("is about another network or query; to use its tree for this one, say --reuse".into()));
+        if start == Start::Resume && !same {
+            return Err(error("is about another network or query; to use its tree for this one, say --reuse"));
         }
-        let proof =
-            Proof::read(container.semantics, container.payload, &disjuncts(&self.problem.query)).map_err(|e| refuse(e.to_string()))?;
-        if matches!(start, Start::Reuse(_)) {
-            let read = self.subject.for_checker().map_err(|why| refuse(format!("cannot be reused: not certified: {why}")))?;
+        let proof = Proof::read(container.semantics, container.payload, &disjuncts(self.query)).map_err(|e| error(e.to_string()))?;
+        if start == Start::Reuse {
+            let read = self.subject.for_checker().map_err(|why| error(format!("cannot be reused: not certified: {why}")))?;
             let rejected = self.rejected(&read, &proof)?.1;
             reopen(&proof, &rejected);
         }
         let begun = Begun { proof, how: Continue::Resume };
-        Ok(search::go_on(&self.problem.network, &self.problem.query, self.config, self.observer, begun))
+        Ok(search::go_on(self.network, self.query, self.config, self.observer, begun))
     }
 
-    /// Has every node of a report's proof accepted by the checker, or searches again from those that are not; writes the
-    /// certificate to `file`. A proof that is not accepted whole is no `holds`.
-    pub fn certify(&self, report: &mut Report, file: Option<&Path>) -> Result<(), Failure> {
-        let bytes = match &report.verdict {
-            Verdict::Fails(_) => Some(self.witness(report)?),
-            Verdict::Holds { .. } => self.mended(report)?,
-            Verdict::Unknown { .. } => self.partial(report)?,
-        };
-        match (bytes, file) {
-            (Some(bytes), Some(file)) => fs::write(file, &bytes).map_err(|e| Failure::about(file, format!("cannot be written: {e}"))),
-            _ => Ok(()),
+    /// The certificate of a report: has every node of its proof accepted by the checker, or searches again from those that are
+    /// not. A proof that is not accepted whole is no `holds`. None where there is nothing to certify; a note says why.
+    pub fn certify(&self, report: &mut Report) -> Result<Option<Vec<u8>>, CertifyError> {
+        match &report.verdict {
+            Verdict::Fails(witness) => {
+                let bytes = self.witness(witness)?;
+                report.notes.push(match self.subject.judge(&bytes, self.config.threads) {
+                    Ok(shown) => format!("certificate accepted: {shown}"),
+                    Err(why) => format!("not certified: {why}"),
+                });
+                Ok(Some(bytes))
+            }
+            Verdict::Holds { .. } => self.mended(report),
+            Verdict::Unknown { .. } => self.partial(report),
         }
     }
 
-    fn witness(&self, report: &mut Report) -> Result<Vec<u8>, Failure> {
-        let Verdict::Fails(witness) = &report.verdict else { unreachable!("only called for counterexamples") };
+    fn witness(&self, witness: &Witness) -> Result<Vec<u8>, CertifyError> {
         let semantics = if witness.breaks_float32 { Semantics::Float32 } else { Semantics::Real };
         let point: Vec<String> = witness.input.iter().map(|x| x.to_string()).collect();
         let (model, query) = self.subject.hashes();
         let mut bytes = Vec::new();
-        proof::write_witness(semantics, &point, model, query, &mut bytes)
-            .map_err(|e| Failure::new(format!("the certificate cannot be made: {e}")))?;
-        report.notes.push(match self.subject.judge(&bytes, self.config.threads) {
-            Ok(shown) => format!("certificate accepted: {shown}"),
-            Err(why) => format!("not certified: {why}"),
-        });
+        proof::write_witness(semantics, &point, model, query, &mut bytes).map_err(unmade)?;
         Ok(bytes)
     }
 
-    fn mended(&self, report: &mut Report) -> Result<Option<Vec<u8>>, Failure> {
+    fn mended(&self, report: &mut Report) -> Result<Option<Vec<u8>>, CertifyError> {
         let Some(mut proof) = report.proof.take() else { return Ok(None) };
         let read = match self.subject.for_checker() {
             Ok(read) => read,
@@ -166,7 +167,7 @@ impl Workshop<'_> {
             mended += rejected.len();
             let nodes = reopen(&proof, &rejected);
             let how = Continue::Mend { fresh: round % 2 == 1, halve: round >= 2 };
-            let again = search::go_on(&self.problem.network, &self.problem.query, self.config, self.observer, Begun { proof, how });
+            let again = search::go_on(self.network, self.query, self.config, self.observer, Begun { proof, how });
             let Verdict::Holds { margin } = again.verdict else {
                 // Not even without the checker: the whole answer is open again.
                 *report = again;
@@ -176,7 +177,7 @@ impl Workshop<'_> {
                 *least = least.zip(margin).map(|(a, b)| a.min(b)).or(*least);
             }
             report.statistics.subproblems += again.statistics.subproblems;
-            proof = again.proof.ok_or_else(|| Failure::new("the search lost its proof"))?;
+            proof = again.proof.ok_or_else(|| error("the search lost its proof"))?;
             // The rest of the tree has been accepted as it is.
             rejected = self.rejected_of(&read, &proof, &nodes)?;
         }
@@ -188,7 +189,7 @@ impl Workshop<'_> {
     }
 
     /// What is proved so far; what the checker rejects of it counts as open.
-    fn partial(&self, report: &mut Report) -> Result<Option<Vec<u8>>, Failure> {
+    fn partial(&self, report: &mut Report) -> Result<Option<Vec<u8>>, CertifyError> {
         let Some(mut proof) = report.proof.take() else { return Ok(None) };
         let Ok(read) = self.subject.for_checker() else { return Ok(None) };
         proof.partial = true;
@@ -205,19 +206,23 @@ impl Workshop<'_> {
     }
 
     /// What the checker rejects of the subtrees of some nodes, given per case.
-    fn rejected_of(&self, read: &Read, proof: &Proof, nodes: &[Vec<NodeId>]) -> Result<Vec<Rejection>, Failure> {
+    fn rejected_of(&self, read: &Read, proof: &Proof, nodes: &[Vec<NodeId>]) -> Result<Vec<Rejection>, CertifyError> {
         let (model, query) = self.subject.hashes();
         let mut bytes = Vec::new();
-        proof.write_only(nodes, model, query, &mut bytes).map_err(|e| Failure::new(format!("the certificate cannot be made: {e}")))?;
+        proof.write_only(nodes, model, query, &mut bytes).map_err(unmade)?;
         let judged = checker::check_all(&read.network, &read.query, proof.semantics, &bytes, self.config.threads);
-        judged.map(|(_, rejected)| rejected).map_err(|rejection| Failure::new(format!("the certificate cannot be checked: {rejection}")))
+        judged.map(|(_, rejected)| rejected).map_err(|rejection| error(format!("the certificate cannot be checked: {rejection}")))
     }
 
-    fn rejected(&self, read: &Read, proof: &Proof) -> Result<(Accepted, Vec<Rejection>), Failure> {
+    fn rejected(&self, read: &Read, proof: &Proof) -> Result<(Accepted, Vec<Rejection>), CertifyError> {
         let bytes = self.subject.bytes(proof)?;
         checker::check_all(&read.network, &read.query, proof.semantics, &bytes, self.config.threads)
-            .map_err(|rejection| Failure::new(format!("the certificate cannot be checked: {rejection}")))
+            .map_err(|rejection| error(format!("the certificate cannot be checked: {rejection}")))
     }
+}
+
+fn unmade(e: std::io::Error) -> CertifyError {
+    error(format!("the certificate cannot be made: {e}"))
 }
 
 fn disjuncts(query: &Query) -> Vec<usize> {
