@@ -173,6 +173,33 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// Bits in whole bytes, lowest first: the numbers below `len` whose bit is set.
+    pub fn mask(&mut self, len: usize) -> Result<Vec<u32>, Fault> {
+        let mut set = Vec::new();
+        for first in (0..len).step_by(8) {
+            let byte = self.byte()?;
+            if len - first < 8 && byte >> (len - first) != 0 {
+                return self.fault("the mask names elements that do not exist");
+            }
+            set.extend((0..8).filter(|bit| byte >> bit & 1 == 1).map(|bit| (first + bit) as u32));
+        }
+        Ok(set)
+    }
+
+    /// Leaves out the next bytes.
+    pub fn skip(&mut self, count: usize) -> Result<(), Fault> {
+        if self.left() < count {
+            return Err(Fault { at: self.end, reason: format!("the bytes end where {count} more are needed") });
+        }
+        self.at += count;
+        Ok(())
+    }
+
+    /// Bytes that have been read or left out before.
+    pub fn bytes_at(&self, at: usize, count: usize) -> &'a [u8] {
+        &self.bytes[at..at + count]
+    }
+
     /// A length of at most what is left.
     pub fn length(&mut self) -> Result<usize, Fault> {
         match self.varint()? {

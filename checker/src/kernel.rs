@@ -261,6 +261,50 @@ impl Kernel for Pass<'_> {
     }
 }
 
+/// As [`Pass`], but every row has its own slopes for negative coefficients, and what they mean for the operand's constants.
+pub struct PassFreely<'a> {
+    /// Rows of `width` coefficients, a multiple of [`LANES`].
+    pub coefficients: &'a mut [f64],
+    /// Coefficients per row.
+    pub width: usize,
+    /// The lines; those below are not used.
+    pub lines: Lines<'a>,
+    /// Slopes for negative coefficients, row by row.
+    pub slopes: &'a [f64],
+    /// Constants of the operand.
+    pub bias: &'a [f64],
+    /// One per row.
+    pub constants: &'a mut [Vector],
+    /// One per row.
+    pub errors: &'a mut [Vector],
+}
+
+impl Kernel for PassFreely<'_> {
+    #[inline(always)]
+    fn run<const FUSED: bool>(self) {
+        let n = self.width / LANES;
+        let (us, uc) = (&vectors(self.lines.upper_slope)[..n], &vectors(self.lines.upper_constant)[..n]);
+        let (er, bias) = (&vectors(self.lines.error)[..n], &vectors(self.bias)[..n]);
+        let rows = self.coefficients.chunks_exact_mut(self.width.max(1));
+        let slopes = self.slopes.chunks_exact(self.width.max(1));
+        for (((row, slopes), k), e) in rows.zip(slopes).zip(self.constants).zip(self.errors) {
+            let row: &mut [Vector] = &mut row.as_chunks_mut().0[..n];
+            let slopes = &vectors(slopes)[..n];
+            let (mut constant, mut wrong) = (*k, *e);
+            for i in 0..n {
+                let x = row[i];
+                let (above, below) = parts(x);
+                let passed = product(below, slopes[i]);
+                constant = multiply_add::<FUSED>(passed, bias[i], multiply_add::<FUSED>(above, uc[i], constant));
+                wrong = multiply_add::<FUSED>(absolute(x), er[i], wrong);
+                // One of the products is zero, so this rounds once.
+                row[i] = multiply_add::<FUSED>(above, us[i], passed);
+            }
+            (*k, *e) = (constant, wrong);
+        }
+    }
+}
+
 /// The sum of the lanes.
 pub fn total(lanes: &Vector) -> f64 {
     let [a, b, c, d, e, f, g, h] = lanes;

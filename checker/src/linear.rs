@@ -115,7 +115,26 @@ impl Map {
                     patch.each(|term, i| out[o][0] += weights[term].abs() * m[i]);
                 });
             }
-            _ => (0..self.rows()).for_each(|o| self.each_in_row(o, |i, w| out[o][0] += w.abs() * m[i])),
+            _ => (0..self.outputs()).for_each(|o| self.each_in_row(o, |i, w| out[o][0] += w.abs() * m[i])),
+        }
+    }
+
+    /// `out += map x`, or `out += |map| x` if `absolute`.
+    pub fn apply(&self, x: &[f64], absolute: bool, out: &mut [f64]) {
+        let weight = |w: f64| if absolute { w.abs() } else { w };
+        match self {
+            Map::Matrix { weights, inputs } => {
+                let rows = weights.chunks_exact(padded(*inputs).max(1));
+                rows.zip(out).for_each(|(row, o)| *o += row.iter().zip(&x[..*inputs]).map(|(w, x)| weight(*w) * x).sum::<f64>());
+            }
+            Map::Convolution(c) => {
+                let width = padded(filter_len(c));
+                for_each_place(c, |o, filter, patch| {
+                    let weights = &c.weights[filter * width..];
+                    patch.each(|term, i| out[o] += weight(weights[term]) * x[i]);
+                });
+            }
+            _ => (0..self.outputs()).for_each(|o| self.each_in_row(o, |i, w| out[o] += weight(w) * x[i])),
         }
     }
 
@@ -162,7 +181,7 @@ impl Map {
             }
             _ => {
                 for (row, out) in coefficients.chunks_exact(width).zip(out.chunks_exact_mut(out_width)).take(rows) {
-                    for (o, &x) in row[..self.rows()].iter().enumerate().filter(|c| *c.1 != 0.0) {
+                    for (o, &x) in row[..self.outputs()].iter().enumerate().filter(|c| *c.1 != 0.0) {
                         self.each_in_row(o, |i, w| out[i] += x * w);
                     }
                 }
@@ -170,7 +189,8 @@ impl Map {
         }
     }
 
-    fn rows(&self) -> usize {
+    /// Output elements.
+    pub fn outputs(&self) -> usize {
         match self {
             Map::Sparse { starts, .. } => starts.len() - 1,
             Map::Scale(weights) => weights.len(),

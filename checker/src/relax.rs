@@ -27,6 +27,8 @@ pub struct Prepared {
     upper_constant: Vec<f64>,
     lower_constant: Vec<f64>,
     error: Vec<f64>,
+    /// Constants of the operand that is joined with a hinge.
+    pub bias: Vec<f64>,
     /// For each group of a maximum the element below it, and the one above it or else `None` with a constant.
     pub picks: Vec<Pick>,
     /// The live elements have changed since `gathered` was made.
@@ -93,7 +95,6 @@ pub struct Relaxed<'p> {
     costs: Vec<(f64, f64)>,
     below: Vec<f64>,
     above: Vec<f64>,
-    bias: Vec<f64>,
 }
 
 impl<'p> Relaxed<'p> {
@@ -105,8 +106,8 @@ impl<'p> Relaxed<'p> {
             _ => (0.0, 0.0),
         };
         let costs = plan.nodes.iter().map(cost).collect();
-        let (below, above, bias) = (Vec::new(), Vec::new(), Vec::new());
-        Relaxed { plan, deployed, nodes, ready: 0, operand_of: None, sums: Vec::new(), costs, below, above, bias }
+        let (below, above) = (Vec::new(), Vec::new());
+        Relaxed { plan, deployed, nodes, ready: 0, operand_of: None, sums: Vec::new(), costs, below, above }
     }
 
     /// The facts about activation operands at node `id` and above have changed; all, for 0.
@@ -325,7 +326,7 @@ impl<'p> Relaxed<'p> {
         made.clear_lines(count);
         let width = made.width;
         let bias = joined.map_or(&[][..], |sum| &sum.bias);
-        let scratch = [&mut self.below, &mut self.above, &mut self.bias];
+        let scratch = [&mut self.below, &mut self.above, &mut made.bias];
         for (own, all) in scratch.into_iter().zip([&state.below[start..], &state.above[start..], bias]) {
             own.clear();
             match node.compressed && !all.is_empty() {
@@ -341,7 +342,7 @@ impl<'p> Relaxed<'p> {
         kernel::run(Hinges {
             low: &self.below,
             high: &self.above,
-            bias: &self.bias,
+            bias: &made.bias,
             magnitude,
             slope,
             // The products with slopes and the offset's own rounding: 6 u.

@@ -188,6 +188,15 @@ impl State {
         }
     }
 
+    /// Keeps an upper bound of element `place` (`lower`: of the negated element) where it is better than what is known.
+    pub fn meet(&mut self, place: usize, lower: bool, bound: f64) {
+        if lower && -bound > self.below[place] {
+            self.below[place] = -bound;
+        } else if !lower && bound < self.above[place] {
+            self.above[place] = bound;
+        }
+    }
+
     /// `a >= 0` makes the upper line nonnegative, `a <= 0` the negated lower one, which is what is given.
     fn keep_phase_line(&mut self, plan: &Plan, place: usize, lower: bool, v: &[f64], constant: f64) {
         let dims = self.low.len();

@@ -3,8 +3,10 @@
 use crate::case::{self, Prepared};
 use crate::certificate::{Cursor, Fault};
 use crate::facts::Facts;
+use crate::intervals;
 use crate::plan::{Operand, Step};
 use crate::relax::{Relaxed, pick};
+use crate::rows::{Trees, batch_rows};
 use crate::state::State;
 use crate::sweep::Batch;
 
@@ -35,7 +37,10 @@ pub struct Stepper<'p> {
     pub relaxed: Relaxed<'p>,
     /// Rows under way.
     pub batch: Batch,
+    /// Threads for the row trees of one step.
+    pub threads: usize,
     facts: Facts,
+    trees: Trees,
     elements: Vec<u32>,
     weights: Vec<(Reference, f64)>,
     rows: Vec<usize>,
@@ -51,7 +56,8 @@ enum Reference {
 impl<'p> Stepper<'p> {
     /// Fresh memory.
     pub fn new(relaxed: Relaxed<'p>) -> Stepper<'p> {
-        Stepper { relaxed, batch: Batch::default(), facts: Facts::default(), elements: Vec::new(), weights: Vec::new(), rows: Vec::new() }
+        let (batch, facts, trees) = (Batch::default(), Facts::default(), Trees::default());
+        Stepper { relaxed, batch, threads: 1, facts, trees, elements: Vec::new(), weights: Vec::new(), rows: Vec::new() }
     }
 
     /// Takes the steps of one node.
@@ -74,9 +80,12 @@ impl<'p> Stepper<'p> {
         match code {
             0x10 => self.refresh_all(state),
             0x11 => self.refresh_some(cursor, state)?,
+            0x12 => self.refresh_by_trees(cursor, state)?,
+            0x13 => self.refresh_by_intervals(cursor, state)?,
             0x20 => self.drop_by_row(cursor, case, state)?,
             0x21 => self.drop_by_sum(cursor, case, state, false)?,
             0x22 => self.drop_by_sum(cursor, case, state, true)?,
+            0x23 => self.drop_by_tree(cursor, case, state)?,
             0x30 => self.clip(cursor, case, state)?,
             0x40 => {
                 let input = cursor.index(state.low.len(), "input")?;
@@ -118,28 +127,91 @@ impl<'p> Stepper<'p> {
 
     fn refresh_some(&mut self, cursor: &mut Cursor, state: &mut State) -> Result<(), Fault> {
         let activation = cursor.index(self.relaxed.plan.activations.len(), "activation")?;
-        let len = self.relaxed.plan.activations[activation].len;
-        self.elements.clear();
-        for first in (0..len).step_by(8) {
-            let byte = cursor.byte()?;
-            if len - first < 8 && byte >> (len - first) != 0 {
-                return cursor.fault("the mask names elements that do not exist");
-            }
-            self.elements.extend((0..8).filter(|bit| byte >> bit & 1 == 1).map(|bit| (first + bit) as u32));
-        }
+        self.elements = cursor.mask(self.relaxed.plan.activations[activation].len)?;
         if !state.void {
             self.refresh(activation, state);
         }
         Ok(())
     }
 
+    fn refresh_by_intervals(&mut self, cursor: &mut Cursor, state: &mut State) -> Result<(), Fault> {
+        let activation = cursor.index(self.relaxed.plan.activations.len(), "activation")?;
+        if !state.void {
+            self.prepare(activation, state);
+            intervals::refresh(&self.relaxed, activation, state);
+            self.relaxed.forget_from(self.relaxed.plan.activations[activation].node);
+        }
+        Ok(())
+    }
+
+    /// Each row is the upper or the negated lower end of an element of the activation's operand.
+    fn refresh_by_trees(&mut self, cursor: &mut Cursor, state: &mut State) -> Result<(), Fault> {
+        let activation = cursor.index(self.relaxed.plan.activations.len(), "activation")?;
+        let place = &self.relaxed.plan.activations[activation];
+        if !state.void {
+            self.prepare(activation, state);
+        }
+        let (relaxed, trees) = (&self.relaxed, &mut self.trees);
+        trees.begin(cursor, relaxed, state, activation)?;
+        let count = cursor.length()?;
+        let mut ends = Vec::new();
+        for _ in 0..count {
+            let code = cursor.index(2 * place.len, "end")?;
+            ends.push(code);
+            let start = |batch: &mut Batch, owner: usize, row: usize| {
+                let (element, lower) = (ends[owner] / 2, ends[owner] % 2 == 1);
+                batch.add_operand(relaxed, place.node, element, if lower { -1.0 } else { 1.0 }, row)
+            };
+            trees.read(cursor, (relaxed, state), activation, &start, self.threads)?;
+        }
+        let start = |batch: &mut Batch, owner: usize, row: usize| {
+            let (element, lower) = (ends[owner] / 2, ends[owner] % 2 == 1);
+            batch.add_operand(relaxed, place.node, element, if lower { -1.0 } else { 1.0 }, row)
+        };
+        trees.flush(cursor, relaxed, state, &start, self.threads);
+        if !state.void {
+            ends.iter().zip(&trees.bounds).for_each(|(end, &bound)| state.meet(place.start + end / 2, end % 2 == 1, bound));
+            state.notice_empty();
+        }
+        self.relaxed.forget_from(place.node);
+        Ok(())
+    }
+
+    fn drop_by_tree(&mut self, cursor: &mut Cursor, case: &Prepared, state: &mut State) -> Result<(), Fault> {
+        let disjunct = open_disjunct(cursor, case, state)?;
+        let row = cursor.index(case.disjuncts[disjunct].len(), "row")?;
+        let row = &case.disjuncts[disjunct][row];
+        if !state.void {
+            self.relaxed.prepare(self.relaxed.plan.nodes.len(), state);
+        }
+        let (relaxed, trees, end) = (&self.relaxed, &mut self.trees, self.relaxed.plan.activations.len());
+        let present = &*state;
+        let start = |batch: &mut Batch, _: usize, at: usize| {
+            row.start(relaxed, batch, at, present);
+            true
+        };
+        trees.begin(cursor, relaxed, present, end)?;
+        trees.read(cursor, (relaxed, present), end, &start, self.threads)?;
+        trees.flush(cursor, relaxed, present, &start, self.threads);
+        if !state.void && !case::excludes(trees.bounds[0], row.strict) {
+            return cursor.fault(format!("disjunct {disjunct} is not excluded: the bound is {:e}", trees.bounds[0]));
+        }
+        state.open.retain(|&d| d as usize != disjunct);
+        Ok(())
+    }
+
+    /// Everything below an activation, and what it reads.
+    fn prepare(&mut self, activation: usize, state: &mut State) {
+        let node = self.relaxed.plan.activations[activation].node;
+        self.relaxed.prepare(node, state);
+        self.relaxed.prepare_operand(node, state);
+    }
+
     fn refresh(&mut self, activation: usize, state: &mut State) {
         if self.elements.is_empty() {
             return;
         }
-        let node = self.relaxed.plan.activations[activation].node;
-        self.relaxed.prepare(node, state);
-        self.relaxed.prepare_operand(node, state);
+        self.prepare(activation, state);
         refresh(&mut self.relaxed, activation, &self.elements, state, &mut self.batch);
         state.notice_empty();
     }
@@ -305,9 +377,12 @@ fn name(code: u8) -> String {
     let names = [
         (0x10, "refresh all"),
         (0x11, "refresh some"),
+        (0x12, "refresh by trees"),
+        (0x13, "refresh by intervals"),
         (0x20, "drop, one row"),
         (0x21, "drop, combined"),
         (0x22, "drop, clipped"),
+        (0x23, "drop by a tree"),
         (0x30, "clip"),
         (0x40, "split input"),
         (0x41, "split neuron"),
@@ -324,12 +399,6 @@ fn open_disjunct(cursor: &mut Cursor, case: &Prepared, state: &State) -> Result<
         return cursor.fault(format!("disjunct {disjunct} is not open"));
     }
     Ok(disjunct)
-}
-
-/// Rows of one batch: few enough for the cache, and for memory where nodes are large.
-fn batch_rows(relaxed: &Relaxed) -> usize {
-    let widest = relaxed.plan.nodes.iter().map(|n| n.len).max().unwrap_or(1);
-    ((1 << 21) / widest.max(1)).clamp(2, 64)
 }
 
 /// Sweeps both lines of some elements of an activation's operand, which must be prepared, and keeps what is better.

@@ -4,11 +4,17 @@
 //! reads; each replaces its value by what it reads. Rounding and the deployed network are paid for in `errors`, so at the
 //! end `g <= v . x + constants + errors` for every counterexample, with the computed `v` as exact numbers.
 
-use crate::kernel::{self, LANES, Pass, Product, Vector, total};
+use crate::kernel::{self, LANES, Pass, PassFreely, Product, Vector, total};
 use crate::linear::Map;
 use crate::plan::{Operand, Plan, Step, Sum};
 use crate::relax::{Prepared, Relaxed};
-use crate::rounding::SLACK;
+use crate::rounding::{SLACK, TINY, UNIT};
+use crate::rows::{Choice, Free};
+
+/// True if some row chooses something at node `id`.
+fn concerns(id: usize, free: &Free, choices: &[Choice]) -> bool {
+    !free.places[id].is_empty() || choices.iter().any(|choice| choice.sides.iter().any(|side| side.node == id))
+}
 
 /// A batch of rows under way.
 #[derive(Debug, Default)]
@@ -85,6 +91,15 @@ impl Batch {
 
     /// Takes all rows down to the inputs; their coefficients are in `forms` afterwards.
     pub fn descend(&mut self, relaxed: &Relaxed) {
+        self.take_down(relaxed, None);
+    }
+
+    /// As [`Batch::descend`], each row with a choice of its own.
+    pub fn descend_freely(&mut self, relaxed: &Relaxed, free: &Free, choices: &[Choice]) {
+        self.take_down(relaxed, Some((free, choices)));
+    }
+
+    fn take_down(&mut self, relaxed: &Relaxed, choices: Option<(&Free, &[Choice])>) {
         let plan = relaxed.plan;
         let mut underflow = 0.0;
         for id in (0..plan.nodes.len()).rev() {
@@ -96,6 +111,9 @@ impl Batch {
             underflow += node.underflow;
             match &plan.nodes[id].step {
                 Step::Maximum(_, _, source) => self.pass_maximum(&now, node, relaxed, *source),
+                Step::Hinge(..) if choices.is_some_and(|(free, rows)| concerns(id, free, rows)) => {
+                    choices.iter().for_each(|(free, rows)| self.pass_freely(id, &mut now, node, free, rows));
+                }
                 _ => {
                     let (constants, errors) = (&mut self.constants, &mut self.errors);
                     kernel::run(Pass { coefficients: &mut now, width: node.width, lines: node.lines(), constants, errors });
@@ -113,6 +131,39 @@ impl Batch {
         }
         self.errors.iter_mut().for_each(|e| e[0] += underflow);
         self.collect(plan);
+    }
+
+    /// As a pass through a hinge's lines, but with the rows' own lower slopes and sides.
+    ///
+    /// On the side `a >= 0` of a ReLU `c h(a) = c a <= (c + beta) a`, on the other one `c h(a) = 0 <= -beta a`; both sums are
+    /// rounded in the direction that keeps this. What a coefficient costs is paid for `|c|` and for the multiplier.
+    fn pass_freely(&mut self, id: usize, now: &mut [f64], node: &Prepared, free: &Free, choices: &[Choice]) {
+        let (width, lines) = (node.width, node.lines());
+        let mut slopes = self.pool.pop().unwrap_or_default();
+        slopes.clear();
+        let mut held = Vec::new();
+        for (row, choice) in choices.iter().enumerate() {
+            slopes.extend_from_slice(lines.lower_slope);
+            let own = &mut slopes[row * width..];
+            for &(place, k) in &free.places[id] {
+                own[place as usize] = choice.slopes[k as usize] as f64 / 255.0;
+            }
+            for side in choice.sides.iter().filter(|s| s.node == id) {
+                held.push((row, side, std::mem::take(&mut now[row * width + side.place])));
+            }
+        }
+        let (constants, errors) = (&mut self.constants, &mut self.errors);
+        kernel::run(PassFreely { coefficients: now, width, lines, slopes: &slopes, bias: &node.bias, constants, errors });
+        self.pool.push(slopes);
+        for (row, side, c) in held {
+            // A coefficient that is not finite stays so.
+            let multiplier = if side.active { c + side.beta } else { 0.0 * c - side.beta };
+            now[row * width + side.place] = multiplier;
+            let constant = &mut self.constants[row][0];
+            *constant += multiplier * node.bias[side.place];
+            let error = (c.abs() + multiplier.abs()) * lines.error[side.place];
+            self.errors[row][0] += error + 2.0 * UNIT * constant.abs() + TINY;
+        }
     }
 
     fn pass_sum(&mut self, now: &[f64], node: &Prepared, relaxed: &Relaxed, sum: &Sum) {

@@ -194,6 +194,7 @@ impl Worker<'_> {
             }
             found.nodes += 1;
             let mut cursor = Cursor::new(shared.bytes, start, end);
+            self.stepper.threads = 1 + shared.waiting.load(Ordering::Relaxed);
             let result = self.stepper.node(&mut cursor, &shared.cases[case], shared.partial, &mut state);
             match result.and_then(|e| end_node(e, &cursor, &state)) {
                 Ok(Next::Done(open)) => {

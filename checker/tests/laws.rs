@@ -17,14 +17,32 @@ use support::{Random, evaluate, evaluate_f32, exact, less, random_network, rough
 
 /// The state after refreshing everything on the box, twice.
 fn refreshed(plan: &Plan, semantics: Semantics, low: &[f64], high: &[f64]) -> State {
+    after(&[0x10, 0x10], plan, semantics, low, high)
+}
+
+/// The state after some steps.
+fn after(steps: &[u8], plan: &Plan, semantics: Semantics, low: &[f64], high: &[f64]) -> State {
     let deployed = Deployed::new(semantics, plan.double);
     let query = support::prover::query(low, high, plan.outputs.len(), vec![vec![]]);
     let case = Prepared::new(&query.cases[0], plan, semantics, deployed).unwrap();
     let mut stepper = Stepper::new(Relaxed::new(plan, deployed));
     let mut state = case.root(&mut stepper.relaxed, &mut stepper.batch);
-    let bytes = [0x10, 0x10, 0x52];
-    stepper.node(&mut Cursor::new(&bytes, 0, 3), &case, true, &mut state).unwrap();
+    let bytes = [steps, &[0x52]].concat();
+    stepper.node(&mut Cursor::new(&bytes, 0, bytes.len()), &case, true, &mut state).unwrap();
     state
+}
+
+/// Intervals and random row trees for both ends of every activation's elements, twice.
+fn random_trees(plan: &Plan, random: &mut Random) -> Vec<u8> {
+    let mut steps = if random.below(2) == 0 { vec![0x10] } else { vec![] };
+    for activation in (0..plan.activations.len()).chain(0..plan.activations.len()) {
+        steps.extend([0x13, activation as u8]);
+        let len = plan.activations[activation].len;
+        let rows = support::trees::random(plan, activation, 2 * len, random, |row| vec![row as u8]);
+        steps.extend([0x12, activation as u8]);
+        steps.extend(rows);
+    }
+    steps
 }
 
 /// `v . x + k` of a stored line.
@@ -104,6 +122,52 @@ fn what_a_deployed_network_computes_is_covered() {
         let plan = Plan::new(&network).unwrap();
         let (low, high) = random_box(&mut random, dims, hostile);
         let state = refreshed(&plan, Semantics::Both, &low, &high);
+        for point in points(&mut random, &low, &high) {
+            let x: Vec<f32> = point.iter().map(|&x| x as f32).collect();
+            let values = evaluate_f32(&network, &x, &mut random);
+            if values.iter().flatten().any(|v| !v.is_finite()) {
+                continue;
+            }
+            let values: Vec<Vec<Rational>> = values.iter().map(|v| v.iter().map(|&v| exact(v.into())).collect()).collect();
+            let x: Vec<Rational> = x.iter().map(|&x| exact(x.into())).collect();
+            assert_holds(&network, &state, &x, &values, &format!("network {seed}"));
+        }
+    }
+}
+
+#[test]
+fn facts_of_row_trees_and_of_intervals_hold_exactly() {
+    let mut random = Random(3);
+    let (mut checked, mut better) = (0, 0);
+    for seed in 0..2000 {
+        let (dims, hostile) = (1 + random.below(3), seed % 3 == 0);
+        let mut network = random_network(&mut random, dims, hostile);
+        if seed % 2 == 0 {
+            roughen(&mut network, &mut random);
+        }
+        let plan = Plan::new(&network).unwrap();
+        let (low, high) = random_box(&mut random, dims, hostile);
+        let state = after(&random_trees(&plan, &mut random), &plan, Semantics::Real, &low, &high);
+        for x in points(&mut random, &low, &high) {
+            let x: Vec<Rational> = x.iter().map(|&x| exact(x)).collect();
+            assert_holds(&network, &state, &x, &evaluate(&network, &x), &format!("network {seed}"));
+            checked += 1;
+        }
+        let without = refreshed(&plan, Semantics::Real, &low, &high);
+        better += state.above.iter().zip(&without.above).any(|(a, b)| a < b) as usize;
+    }
+    assert!(checked > 8000 && better > 200, "{checked} {better}");
+}
+
+#[test]
+fn facts_of_row_trees_cover_what_a_deployed_network_computes() {
+    let mut random = Random(4);
+    for seed in 0..1500 {
+        let (dims, hostile) = (1 + random.below(3), seed % 3 == 0);
+        let network = random_network(&mut random, dims, hostile);
+        let plan = Plan::new(&network).unwrap();
+        let (low, high) = random_box(&mut random, dims, hostile);
+        let state = after(&random_trees(&plan, &mut random), &plan, Semantics::Both, &low, &high);
         for point in points(&mut random, &low, &high) {
             let x: Vec<f32> = point.iter().map(|&x| x as f32).collect();
             let values = evaluate_f32(&network, &x, &mut random);

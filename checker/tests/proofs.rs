@@ -4,6 +4,7 @@ mod support;
 
 use checker::exact::Rational;
 use checker::network::Network;
+use checker::plan::Plan;
 use checker::query::{Constraint, Query};
 use checker::{Semantics, check, check_all};
 use support::prover::{constraint, container, payload, prove, query};
@@ -135,4 +136,39 @@ fn changed_certificates_prove_nothing_false() {
     }
     eprintln!("{tried} changes, {accepted} of them still prove the original property");
     assert!(tried > 5000);
+}
+
+/// Random row trees: what they exclude has no counterexample, and some of it only they exclude.
+#[test]
+fn what_row_trees_exclude_is_excluded() {
+    let mut random = Random(11);
+    let (mut accepted, mut rejected, mut refuted) = (0, 0, 0);
+    for seed in 0..3000 {
+        let dims = 1 + random.below(3);
+        let network = random_network(&mut random, dims, seed % 4 == 0);
+        let query = random_query(&mut random, &network, dims);
+        let semantics = [Semantics::Real, Semantics::Both][seed as usize % 2];
+        let plan = Plan::new(&network).unwrap();
+        let mut tree = vec![0x10];
+        for disjunct in 0..query.cases[0].disjuncts.len() {
+            tree.extend([0x23, disjunct as u8, 0]);
+            tree.extend(support::trees::random(&plan, plan.activations.len(), 0, &mut random, |_| vec![]));
+        }
+        tree.push(0x50);
+        let bytes = container(&payload(&tree), semantics, false);
+        let found = counterexample(&network, &query);
+        refuted += found.is_some() as usize;
+        match check(&network, &query, semantics, &bytes, 1) {
+            Ok(one) => {
+                assert!(found.is_none(), "network {seed}: proved and refuted");
+                assert_eq!(check(&network, &query, semantics, &bytes, 3), Ok(one));
+                accepted += 1;
+            }
+            Err(rejection) => {
+                assert!(rejection.reason.contains("is not excluded"), "{rejection}");
+                rejected += 1;
+            }
+        }
+    }
+    assert!(accepted > 300 && rejected > 300 && refuted > 300, "{accepted} {rejected} {refuted}");
 }

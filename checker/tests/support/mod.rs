@@ -2,6 +2,7 @@
 #![allow(dead_code)] // every test file uses a part of it
 
 pub mod prover;
+pub mod trees;
 
 use checker::exact::Rational;
 use checker::network::{Affine, Convolution, Linear, Network, Node, Operation};

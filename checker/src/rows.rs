@@ -1,0 +1,267 @@
+//! Row trees: one linear function of the network bounded over a node's region by splitting that on the signs of neurons, each
+//! part with multipliers of its own (beta-CROWN: Wang et al., NeurIPS 2021). The bound is the greatest of the parts' bounds.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::certificate::{Cursor, Fault};
+use crate::plan::{Plan, Step};
+use crate::relax::Relaxed;
+use crate::rounding::environment_is_default;
+use crate::state::{State, upper_end};
+use crate::sweep::Batch;
+use crate::tree::MOST_DEPTH;
+
+/// Elements of ReLUs whose lower slope every leaf gives.
+#[derive(Debug, Default)]
+pub struct Free {
+    /// Slopes per leaf.
+    count: usize,
+    /// Activations and elements, in the order of a leaf's slopes.
+    elements: Vec<(usize, u32)>,
+    /// For each node of the plan: the place in a row and the number of the slope, of those whose sign is open.
+    pub places: Vec<Vec<(u32, u32)>>,
+}
+
+/// A neuron on one side of zero, with the multiplier of that fact.
+#[derive(Clone, Copy, Debug)]
+pub struct Side {
+    /// The hinge's node.
+    pub node: usize,
+    /// The element's place in a row.
+    pub place: usize,
+    /// `a >= 0`; otherwise `a <= 0`.
+    pub active: bool,
+    /// At least 0.
+    pub beta: f64,
+}
+
+/// What a row may choose for itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Choice<'a> {
+    /// Lower slopes, in 255ths.
+    pub slopes: &'a [u8],
+    /// The region.
+    pub sides: &'a [Side],
+}
+
+/// A leaf of a row's tree.
+#[derive(Clone, Copy, Debug)]
+struct Leaf {
+    /// The row.
+    owner: usize,
+    /// Byte of the first slope.
+    slopes: usize,
+    sides: (usize, usize),
+}
+
+/// Leaves that are bounded together, for each batch of rows.
+const BATCHES: usize = 64;
+
+/// Row trees of one step.
+#[derive(Debug, Default)]
+pub struct Trees {
+    /// The elements with slopes.
+    pub free: Free,
+    leaves: Vec<Leaf>,
+    sides: Vec<Side>,
+    /// The greatest bound of each row's leaves.
+    pub bounds: Vec<f64>,
+    batches: Vec<Batch>,
+}
+
+/// A row's start: adds it to a batch; false if there is nothing to bound.
+pub type Start<'a> = dyn Fn(&mut Batch, usize, usize) -> bool + Sync + 'a;
+
+impl Free {
+    /// A bit mask for each of the activations below `end`.
+    fn read(&mut self, cursor: &mut Cursor, plan: &Plan, end: usize) -> Result<(), Fault> {
+        self.elements.clear();
+        for (number, activation) in plan.activations[..end].iter().enumerate() {
+            for j in cursor.mask(activation.len)? {
+                if !is_relu(plan, number) {
+                    return cursor.fault("only a ReLU's slopes are free");
+                }
+                self.elements.push((number, j));
+            }
+        }
+        self.count = self.elements.len();
+        Ok(())
+    }
+
+    /// Finds the places. All nodes below the rows must be prepared.
+    fn place(&mut self, relaxed: &Relaxed, state: &State) {
+        self.places.resize_with(relaxed.plan.nodes.len(), Vec::new);
+        self.places.iter_mut().for_each(Vec::clear);
+        for (k, &(activation, j)) in self.elements.iter().enumerate() {
+            let at = &relaxed.plan.activations[activation];
+            let element = at.start + j as usize;
+            let open = state.below[element] < 0.0 && state.above[element] > 0.0;
+            if let Some(r) = place_of(relaxed, activation, j as usize).filter(|_| open) {
+                self.places[at.node].push((r as u32, k as u32));
+            }
+        }
+    }
+}
+
+fn is_relu(plan: &Plan, activation: usize) -> bool {
+    matches!(plan.nodes[plan.activations[activation].node].step, Step::Hinge(_, 0.0, _))
+}
+
+fn place_of(relaxed: &Relaxed, activation: usize, j: usize) -> Option<usize> {
+    let node = relaxed.plan.activations[activation].node;
+    relaxed.nodes[node].place(relaxed.plan.nodes[node].compressed, j)
+}
+
+impl Trees {
+    /// Starts a step whose rows lie above the first `end` activations: reads which slopes are given.
+    pub fn begin(&mut self, cursor: &mut Cursor, relaxed: &Relaxed, state: &State, end: usize) -> Result<(), Fault> {
+        self.bounds.clear();
+        self.clear_leaves();
+        self.free.read(cursor, relaxed.plan, end)?;
+        if !state.void {
+            self.free.place(relaxed, state);
+        }
+        Ok(())
+    }
+
+    fn clear_leaves(&mut self) {
+        self.leaves.clear();
+        self.sides.clear();
+    }
+
+    /// Reads one row's tree; bounds leaves when many are waiting.
+    pub fn read(
+        &mut self,
+        cursor: &mut Cursor,
+        (relaxed, state): (&Relaxed, &State),
+        end: usize,
+        start: &Start,
+        threads: usize,
+    ) -> Result<(), Fault> {
+        let owner = self.bounds.len();
+        self.bounds.push(f64::NEG_INFINITY);
+        let mut path: Vec<(usize, usize, bool)> = Vec::new();
+        loop {
+            match cursor.byte()? {
+                0 => self.leaf(cursor, relaxed, state, owner, &path)?,
+                1 if path.len() >= MOST_DEPTH => return cursor.fault(format!("more than {MOST_DEPTH} splits on one path")),
+                1 => {
+                    let activation = cursor.index(end, "activation")?;
+                    let element = cursor.index(relaxed.plan.activations[activation].len, "element")?;
+                    if !is_relu(relaxed.plan, activation) {
+                        return cursor.fault("a row's tree splits ReLUs only");
+                    }
+                    if path.iter().any(|p| (p.0, p.1) == (activation, element)) {
+                        return cursor.fault("the path splits this element already");
+                    }
+                    path.push((activation, element, false));
+                    continue;
+                }
+                _ => return cursor.fault("a row's tree has leaves (0) and splits (1) only"),
+            }
+            if self.leaves.len() >= BATCHES * batch_rows(relaxed) {
+                self.flush(cursor, relaxed, state, start, threads);
+            }
+            // On to the next second child.
+            while path.last().is_some_and(|last| last.2) {
+                path.pop();
+            }
+            match path.last_mut() {
+                Some(last) => last.2 = true,
+                None => return Ok(()),
+            }
+        }
+    }
+
+    fn leaf(
+        &mut self,
+        cursor: &mut Cursor,
+        relaxed: &Relaxed,
+        state: &State,
+        owner: usize,
+        path: &[(usize, usize, bool)],
+    ) -> Result<(), Fault> {
+        let first = self.sides.len();
+        for &(activation, element, active) in path {
+            let beta = cursor.weight()?;
+            if state.void {
+                continue;
+            }
+            let at = &relaxed.plan.activations[activation];
+            // A neuron that is provably zero passes nothing, whatever its side.
+            if let Some(place) = place_of(relaxed, activation, element).filter(|_| state.above[at.start + element] > 0.0) {
+                self.sides.push(Side { node: at.node, place, active, beta });
+            }
+        }
+        self.leaves.push(Leaf { owner, slopes: cursor.at, sides: (first, self.sides.len()) });
+        cursor.skip(self.free.count)
+    }
+
+    /// Bounds the leaves that are waiting, and forgets them.
+    pub fn flush(&mut self, cursor: &Cursor, relaxed: &Relaxed, state: &State, start: &Start, threads: usize) {
+        if !state.void {
+            let rows = batch_rows(relaxed);
+            let chunks: Vec<&[Leaf]> = self.leaves.chunks(rows).collect();
+            let threads = threads.clamp(1, chunks.len().max(1));
+            let mut batches = std::mem::take(&mut self.batches);
+            batches.resize_with(threads.max(batches.len()), Batch::default);
+            let next = AtomicUsize::new(0);
+            let this = &*self;
+            let work = |batch: &mut Batch| {
+                let mut found = Vec::new();
+                while let Some(chunk) = chunks.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    this.bound(chunk, cursor, relaxed, state, start, batch, &mut found);
+                }
+                found
+            };
+            let found: Vec<Vec<(usize, f64)>> = std::thread::scope(|scope| {
+                let (own, others) = batches.split_at_mut(1);
+                let others: Vec<_> = others.iter_mut().take(threads - 1).map(|batch| scope.spawn(|| work(batch))).collect();
+                let own = work(&mut own[0]);
+                others.into_iter().filter_map(|t| t.join().ok()).chain([own]).collect()
+            });
+            self.batches = batches;
+            let expected = self.leaves.len();
+            let done: usize = found.iter().map(Vec::len).sum();
+            for (owner, bound) in found.into_iter().flatten() {
+                self.bounds[owner] = if bound.is_nan() { f64::INFINITY } else { self.bounds[owner].max(bound) };
+            }
+            if done < expected {
+                // A thread that panicked has proved nothing.
+                self.bounds.fill(f64::INFINITY);
+            }
+        }
+        self.clear_leaves();
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "one batch of a step: everything that it reads")]
+    fn bound(
+        &self,
+        chunk: &[Leaf],
+        cursor: &Cursor,
+        relaxed: &Relaxed,
+        state: &State,
+        start: &Start,
+        batch: &mut Batch,
+        found: &mut Vec<(usize, f64)>,
+    ) {
+        batch.start(chunk.len(), relaxed.plan.nodes.len());
+        let known = environment_is_default();
+        let started: Vec<bool> = chunk.iter().enumerate().map(|(row, leaf)| start(batch, leaf.owner, row) && known).collect();
+        let choice =
+            |leaf: &Leaf| Choice { slopes: cursor.bytes_at(leaf.slopes, self.free.count), sides: &self.sides[leaf.sides.0..leaf.sides.1] };
+        let choices: Vec<Choice> = chunk.iter().map(choice).collect();
+        batch.descend_freely(relaxed, &self.free, &choices);
+        for (row, leaf) in chunk.iter().enumerate() {
+            let (v, constant) = batch.form(row);
+            let bound = if started[row] { upper_end(v, constant, &state.low, &state.high) } else { f64::INFINITY };
+            found.push((leaf.owner, bound));
+        }
+    }
+}
+
+/// Rows of one batch: few enough for the cache, and for memory where nodes are large.
+pub fn batch_rows(relaxed: &Relaxed) -> usize {
+    let widest = relaxed.plan.nodes.iter().map(|n| n.len).max().unwrap_or(1);
+    ((1 << 21) / widest.max(1)).clamp(2, 64)
+}
