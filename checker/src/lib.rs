@@ -62,7 +62,7 @@ pub struct Accepted {
     pub nodes: u64,
     /// Leaves of all trees.
     pub leaves: u64,
-    /// Share of the input regions that is proved, by volume (a neuron's halves count alike); 1 unless partial.
+    /// Share of the input regions that is proved, by volume (a neuron's halves count alike); 1 exactly if nothing is open.
     pub proved: f64,
 }
 

@@ -229,7 +229,8 @@ fn end_node(end: End, cursor: &Cursor, state: &State) -> Result<Next, Fault> {
     match end {
         End::Leaf | End::Open if cursor.left() > 0 => cursor.fault("bytes are left after the end of the node"),
         End::Leaf => Ok(Next::Done(0.0)),
-        End::Open => Ok(Next::Done(state.share)),
+        // A part without volume is open all the same.
+        End::Open => Ok(Next::Done(state.share.max(f64::MIN_POSITIVE))),
         End::Split(..) if state.path.len() >= MOST_DEPTH => cursor.fault(format!("more than {MOST_DEPTH} splits on one path")),
         End::Split(split, length) => Ok(Next::Children(split, cursor.at + length)),
     }
@@ -267,8 +268,9 @@ fn divide(plan: &Plan, split: Split, first: &mut State, second: &mut State) {
 }
 
 impl Found {
-    /// The verdict on `cases` trees.
+    /// The verdict on `cases` trees. However little is open, the proved share is then below 1.
     pub fn accepted(&self, cases: usize) -> Accepted {
-        Accepted { nodes: self.nodes, leaves: self.leaves, proved: 1.0 - self.open / cases.max(1) as f64 }
+        let most = if self.open > 0.0 { 1.0f64.next_down() } else { 1.0 };
+        Accepted { nodes: self.nodes, leaves: self.leaves, proved: (1.0 - self.open / cases.max(1) as f64).min(most) }
     }
 }

@@ -2,6 +2,7 @@
 
 mod support;
 
+use checker::certificate::{Cursor, HEADER};
 use checker::exact::Rational;
 use checker::network::Network;
 use checker::plan::Plan;
@@ -59,6 +60,26 @@ fn what_is_accepted_is_true() {
 }
 
 #[test]
+fn a_partial_proof_never_counts_as_whole_however_small_its_open_part_is() {
+    let mut random = Random(5);
+    let (network, query, whole) = (0..)
+        .find_map(|seed| {
+            let network = random_network(&mut random, 2, false);
+            let query = random_query(&mut random, &network, 2);
+            prove(&network, &query, Semantics::Real, 30, seed).map(|bytes| (network, query, bytes))
+        })
+        .expect("some query can be proved");
+    let mut cursor = Cursor::new(&whole, HEADER, whole.len());
+    cursor.byte().and_then(|_| cursor.length()).expect("one tree");
+    // The edge of the box is split off, and left open: it has no volume.
+    let edge = query.cases[0].low[0].down().to_le_bytes();
+    let tree = [&[0x40, 0][..], &edge, &[1, 0x52], &whole[cursor.at..]].concat();
+    let partial = container(&payload(&tree), Semantics::Real, true);
+    let shown = check(&network, &query, Semantics::Real, &partial, 1).expect("accepted as a part");
+    assert!(shown.proved > 0.99 && shown.proved < 1.0, "{}", shown.proved);
+}
+
+#[test]
 fn every_truncation_is_rejected() {
     let mut random = Random(4);
     let mut certificates = 0;
@@ -70,11 +91,11 @@ fn every_truncation_is_rejected() {
             assert!(check(&network, &query, Semantics::Real, &bytes[..end], 1).is_err(), "{end} of {} bytes", bytes.len());
         }
         // Also where the header counts along.
-        for end in checker::certificate::HEADER..bytes.len() {
-            let shorter = container(&bytes[checker::certificate::HEADER..end], Semantics::Real, false);
+        for end in HEADER..bytes.len() {
+            let shorter = container(&bytes[HEADER..end], Semantics::Real, false);
             assert!(check(&network, &query, Semantics::Real, &shorter, 1).is_err());
         }
-        let mut longer = bytes[checker::certificate::HEADER..].to_vec();
+        let mut longer = bytes[HEADER..].to_vec();
         longer.push(0x50);
         assert!(check(&network, &query, Semantics::Real, &container(&longer, Semantics::Real, false), 1).is_err());
         certificates += 1;
@@ -128,7 +149,7 @@ fn changed_certificates_prove_nothing_false() {
                 other[at] = change;
                 assert!(check(&network, &harder, Semantics::Real, &other, 1).is_err(), "byte {at} to {change:#x}");
                 // An accepted change of the original says the same, and nothing about other files.
-                let same = other[..checker::certificate::HEADER] == bytes[..checker::certificate::HEADER];
+                let same = other[..HEADER] == bytes[..HEADER];
                 accepted += (same && change != bytes[at] && check(&network, &query, Semantics::Real, &other, 1).is_ok()) as usize;
                 tried += 1;
             }
