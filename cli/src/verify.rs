@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use engine::certify::{Start, Subject, Workshop};
+use engine::certify::{Certificate, Start, Subject, Workshop};
 use engine::graph::Graph;
 use engine::input;
 use engine::query::Query;
@@ -110,7 +110,9 @@ fn certified(
     };
     let certificate = workshop.certify(&mut report).map_err(|e| Failure::new(e.to_string()))?;
     report.statistics.elapsed = config.started.elapsed();
-    if let (Some(bytes), Some(file)) = (certificate, &arguments.certificate) {
+    let Some(Certificate { bytes, shown }) = certificate else { return Ok(report) };
+    report.notes.extend(shown.map(|words| format!("certificate accepted: {words}")));
+    if let Some(file) = &arguments.certificate {
         fs::write(file, &bytes).map_err(|e| Failure::about(file, format!("cannot be written: {e}")))?;
     }
     Ok(report)

@@ -71,8 +71,17 @@ impl Subject {
 fn words(semantics: Semantics, accepted: &Accepted) -> String {
     match accepted.proved {
         1.0 => format!("holds ({}): {} nodes, {} leaves", semantics.word(), accepted.nodes, accepted.leaves),
-        share => format!("{:.4} % of the input set holds ({})", 100.0 * share, semantics.word()),
+        // Rounded down: a part that is open must not look like none.
+        share => format!("{:.4} % of the input set holds ({})", (1e6 * share).floor() / 1e4, semantics.word()),
     }
+}
+
+/// A certificate in bytes.
+pub struct Certificate {
+    /// What `ironbound check` reads.
+    pub bytes: Vec<u8>,
+    /// What the checker has accepted it as showing, in words; none if it has no rule for a witness (a note says so).
+    pub shown: Option<String>,
 }
 
 /// How an earlier certificate is started from.
@@ -118,15 +127,13 @@ impl Workshop<'_> {
 
     /// The certificate of a report: has every node of its proof accepted by the checker, or searches again from those that are
     /// not. A proof that is not accepted whole is no `holds`. None where there is nothing to certify; a note says why.
-    pub fn certify(&self, report: &mut Report) -> Result<Option<Vec<u8>>, CertifyError> {
+    pub fn certify(&self, report: &mut Report) -> Result<Option<Certificate>, CertifyError> {
         match &report.verdict {
             Verdict::Fails(witness) => {
                 let bytes = self.witness(witness)?;
-                report.notes.push(match self.subject.judge(&bytes, self.config.threads) {
-                    Ok(shown) => format!("certificate accepted: {shown}"),
-                    Err(why) => format!("not certified: {why}"),
-                });
-                Ok(Some(bytes))
+                let judged = self.subject.judge(&bytes, self.config.threads);
+                let shown = judged.map_err(|why| report.notes.push(format!("not certified: {why}"))).ok();
+                Ok(Some(Certificate { bytes, shown }))
             }
             Verdict::Holds { .. } => self.mended(report),
             Verdict::Unknown { .. } => self.partial(report),
@@ -142,7 +149,7 @@ impl Workshop<'_> {
         Ok(bytes)
     }
 
-    fn mended(&self, report: &mut Report) -> Result<Option<Vec<u8>>, CertifyError> {
+    fn mended(&self, report: &mut Report) -> Result<Option<Certificate>, CertifyError> {
         let Some(mut proof) = report.proof.take() else { return Ok(None) };
         let read = match self.subject.for_checker() {
             Ok(read) => read,
@@ -156,13 +163,13 @@ impl Workshop<'_> {
         let mut mended = 0;
         for round in 0..MOST_ROUNDS {
             if rejected.is_empty() {
-                report.notes.push(match mended {
-                    0 => format!("certificate accepted: {}", words(proof.semantics, &accepted)),
-                    _ => format!("certificate accepted: holds ({}); {mended} nodes were proved again for it", proof.semantics.word()),
-                });
+                let shown = match mended {
+                    0 => words(proof.semantics, &accepted),
+                    _ => format!("holds ({}); {mended} nodes were proved again for it", proof.semantics.word()),
+                };
                 let bytes = self.subject.bytes(&proof)?;
                 report.proof = Some(proof);
-                return Ok(Some(bytes));
+                return Ok(Some(Certificate { bytes, shown: Some(shown) }));
             }
             mended += rejected.len();
             let nodes = reopen(&proof, &rejected);
@@ -189,16 +196,16 @@ impl Workshop<'_> {
     }
 
     /// What is proved so far; what the checker rejects of it counts as open.
-    fn partial(&self, report: &mut Report) -> Result<Option<Vec<u8>>, CertifyError> {
+    fn partial(&self, report: &mut Report) -> Result<Option<Certificate>, CertifyError> {
         let Some(mut proof) = report.proof.take() else { return Ok(None) };
         let Ok(read) = self.subject.for_checker() else { return Ok(None) };
         proof.partial = true;
         for _ in 0..MOST_ROUNDS {
             let (accepted, rejected) = self.rejected(&read, &proof)?;
             if rejected.is_empty() {
-                report.notes.push(format!("certificate accepted: {}", words(proof.semantics, &accepted)));
                 report.statistics.proved = accepted.proved;
-                return self.subject.bytes(&proof).map(Some);
+                let shown = Some(words(proof.semantics, &accepted));
+                return Ok(Some(Certificate { bytes: self.subject.bytes(&proof)?, shown }));
             }
             reopen(&proof, &rejected);
         }

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from os import PathLike
-from typing import Any, final
+from typing import Any, TypedDict, final
 
 __all__ = [
     "InternalError",
@@ -22,6 +22,10 @@ __version__: str
 
 class UnsupportedError(ValueError): ...
 class InternalError(RuntimeError): ...
+
+class _Wish(TypedDict):
+    query: bytes
+    start: tuple[bytes, bool] | None
 
 _Inequality = tuple[Sequence[tuple[int, str]], str, bool]
 
@@ -95,9 +99,9 @@ def verify(
     attack: bool = True,
     prove: bool = True,
     progress: Callable[[int, int, float, float | None], object] | None = None,
-    certify: bytes | None = None,
+    certify: _Wish | None = None,
 ) -> dict[str, Any]: ...
-def check_certificate(network: bytes, query: bytes, certificate: bytes, threads: int = 1) -> tuple[str, str]: ...
+def check_certificate(network: bytes, query: bytes, certificate: bytes, threads: int = 1) -> str: ...
 def output_bounds(
     network: Network,
     low: bytes,

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
 
 from . import _native
 
 
 @dataclass(frozen=True)
 class Certificate:
-    """A proof in bytes. The checker reads nothing but these three files and derives every bound again; it has accepted them.
+    """A proof or a counterexample in bytes, which the independent checker has accepted.
+
+    The checker reads nothing but these three files and derives every bound again.
 
     Attributes:
-        network: the ONNX file; for a PyTorch module what it was written down as.
-        query: the VNN-LIB text; for a property in Python its negation as VNN-LIB 1.0.
+        network: the file of the network; for a PyTorch module what it was written down as.
+        query: the VNN-LIB text; for a property in Python its negation as VNN-LIB 1.0. For an integer network its JSON query.
         proof: the certificate (docs/certificate.md).
-        shown: what the checker says of it.
+        shown: what the checker says of it, in words: ``holds``, ``fails``, or which part of the input set holds.
     """
 
     network: bytes
@@ -37,22 +38,54 @@ class Certificate:
         return check_certificate(self.network, self.query, self.proof, threads)
 
     def save(self, folder: str | os.PathLike[str]) -> None:
-        """Writes ``network.onnx``, ``query.vnnlib`` and ``proof.cert``."""
-        target = Path(folder)
-        target.mkdir(parents=True, exist_ok=True)
-        for name, content in (("network.onnx", self.network), ("query.vnnlib", self.query), ("proof.cert", self.proof)):
-            (target / name).write_bytes(content)
+        """Writes ``proof.cert`` beside ``network`` and ``query`` in their own formats: the three arguments of ``ironbound check``."""
+        os.makedirs(folder, exist_ok=True)
+        for name, content in (("network" + _ending(self.network), self.network), ("query" + _ending(self.query, ".vnnlib"), self.query)):
+            _write(folder, name, content)
+        _write(folder, "proof.cert", self.proof)
+
+    @staticmethod
+    def load(folder: str | os.PathLike[str], threads: int = 1) -> Certificate:
+        """Reads what :meth:`save` wrote, and has the checker judge it.
+
+        Raises:
+            FileNotFoundError: the folder does not hold the three files.
+            ValueError: the certificate is rejected.
+        """
+        files = [_read(folder, name) for name in ("network", "query", "proof")]
+        return Certificate(*files, check_certificate(*files, threads))
 
     def __repr__(self) -> str:
         return f"Certificate({self.shown}, {len(self.proof)} bytes)"
+
+
+_ENDINGS = {b"{": ".json", b"\x89HDF": ".h5", b"PK": ".npz"}
+"""What the formats of integer networks begin with."""
+
+
+def _ending(content: bytes, other: str = ".onnx") -> str:
+    return next((ending for start, ending in _ENDINGS.items() if content.startswith(start)), other)
+
+
+def _write(folder: str | os.PathLike[str], name: str, content: bytes) -> None:
+    with open(os.path.join(folder, name), "wb") as file:
+        file.write(content)
+
+
+def _read(folder: str | os.PathLike[str], stem: str) -> bytes:
+    for name in sorted(os.listdir(folder)):
+        if name.partition(".")[0] == stem:
+            with open(os.path.join(folder, name), "rb") as file:
+                return file.read()
+    raise FileNotFoundError(f"{os.fspath(folder)}: no file '{stem}.*' there; give a folder that Certificate.save() wrote")
 
 
 def check_certificate(network: bytes, query: bytes, proof: bytes, threads: int = 1) -> str:
     """Judges a certificate with the independent checker.
 
     Args:
-        network: the bytes of the ONNX file.
-        query: the bytes of the VNN-LIB file.
+        network: the bytes of the ONNX file, or of the file of an integer network.
+        query: the bytes of the VNN-LIB file, or of the JSON query about an integer network.
         proof: the bytes of the certificate.
         threads: worker threads.
 
@@ -63,9 +96,4 @@ def check_certificate(network: bytes, query: bytes, proof: bytes, threads: int =
         ValueError: it is rejected; the message says where and why.
         UnsupportedError: the checker has no rule for something in these files.
     """
-    judgement, words = _native.check_certificate(network, query, proof, threads)
-    if judgement == "accepted":
-        return words
-    if judgement == "rejected":
-        raise ValueError(f"the certificate is rejected: {words}")
-    raise _native.UnsupportedError(f"not certified: {words}")
+    return _native.check_certificate(network, query, proof, threads)

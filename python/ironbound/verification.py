@@ -48,7 +48,8 @@ class Result:
         evaluations: network evaluations of the search for counterexamples.
         proved: the proved share of the input set, from 0 to 1.
         method: what decided.
-        certificate: the proof for the independent checker, if one was asked for and can be given; else None, and a note says why.
+        certificate: the proof or the counterexample for the independent checker, for ``unknown`` what is proved so far, if one was
+            asked for and can be given; else None, and a note says why.
     """
 
     verdict: str
@@ -98,15 +99,25 @@ class Options:
     attack: bool = True
     progress: Reporter = None
     certify: bool = False
+    reuse: Certificate | None = None
 
-    def run(self, network: _native.Network, query: _native.Query, **changed: Any) -> dict[str, Any]:
-        """One call of the engine."""
-        own = replace(self, **{k: v for k, v in changed.items() if k in Options.__dataclass_fields__ and k != "certify"})
+    def run(
+        self, network: _native.Network, query: _native.Query, *, prove: bool = True, text: bytes | None = None, **changed: Any
+    ) -> dict[str, Any]:
+        """One call of the engine; ``text`` is the query's own, if the answer is to be certified."""
+        own = replace(self, **changed)
         with watching(own.progress) as report:
             return _native.verify(
                 network, query, semantics=own.semantics, timeout=own.timeout, threads=own.threads, max_memory=own.max_memory,
-                seed=own.seed, attack=own.attack, prove=changed.get("prove", True), progress=report, certify=changed.get("certify"),
+                seed=own.seed, attack=own.attack, prove=prove, progress=report, certify=own._wish(network, text),
             )  # fmt: skip
+
+    def _wish(self, network: _native.Network, text: bytes | None) -> Any:
+        old = self.reuse
+        if text is None or not (self.certify or old):
+            return None
+        start = None if old is None else (old.proof, (old.network, old.query) == (network.source, text))
+        return {"query": text, "start": start}
 
 
 def verify(
@@ -125,6 +136,7 @@ def verify(
     attack: bool = True,
     progress: Reporter = None,
     certify: bool = False,
+    reuse: Certificate | None = None,
 ) -> Result:
     """Proves that a network has a property for every input of a box, or finds inputs that break it.
 
@@ -144,7 +156,10 @@ def verify(
         seed: seed of the random starts of the search for counterexamples.
         attack: look for counterexamples (off only to test soundness).
         progress: None shows a bar where somebody watches, True always, False never; or a function of :class:`Progress`.
-        certify: record the proof and have the independent checker judge it; ``result.certificate`` then holds it.
+        certify: record the proof and have the independent checker judge it; ``result.certificate`` then holds it. What it rejects
+            is proved again in another way, or the verdict is ``unknown``. Comes after the search, which ``timeout`` is for.
+        reuse: an earlier certificate to begin with, of the same question (an ``unknown`` is gone on with) or of another network of the
+            same shape or a similar property (its splits are taken over where they prove this one); the answer is certified too.
 
     Returns:
         A :class:`Result`: true exactly when the property is proved.
@@ -156,7 +171,7 @@ def verify(
     """
     if max_counterexamples < 1:
         raise ValueError(f"max_counterexamples={max_counterexamples}: at least 1")
-    options = Options(semantics, timeout, threads, max_memory, seed, attack, progress, certify)
+    options = Options(semantics, timeout, threads, max_memory, seed, attack, progress, certify or reuse is not None, reuse)
     if isinstance(x_specs, (Query, str, os.PathLike)):
         query = x_specs if isinstance(x_specs, Query) else read_vnnlib(x_specs)
         if y_specs is not None:
@@ -305,7 +320,7 @@ def _finish(
     answer: dict[str, Any] | None = None,
 ) -> Result:
     if answer is None:
-        answer = options.run(target, query, certify=text if options.certify else None)
+        answer = options.run(target, query, text=text)
     witnesses = [answer["witness"]] if "witness" in answer else []
     if witnesses and most > 1:
         witnesses += _more(options, target, query, answer, most - 1)

@@ -1,81 +1,57 @@
-//! Certificates of verdicts, judged by the independent checker from bytes.
+//! Certificates of verdicts: made, mended and gone on with in the engine, judged by the independent checker from bytes.
 
-use checker::certificate::{Container, Kind};
-use checker::sha256::digest;
-use engine::search::{Reason, Report, Verdict};
+use checker::files::Failure as Refusal;
+use engine::certify::{Certificate, Start, Subject, Workshop};
+use engine::search::{Report, Verdict};
 use pyo3::prelude::*;
 
-/// What the checker says of a certificate.
-pub enum Judgement {
-    /// Everything that it claims is so; in words.
-    Accepted(String),
-    /// It claims something that was not shown.
-    Rejected(String),
-    /// The checker has no rule for a part of the network, the query or the certificate.
-    NotCertified(String),
+use crate::errors::{UnsupportedError, value};
+
+/// What a certificate is asked for.
+#[derive(FromPyObject)]
+pub struct Wish {
+    /// The text of the query, which is what the certificate is about.
+    #[pyo3(item)]
+    query: Vec<u8>,
+    /// An earlier certificate, and whether it is about the same network and query.
+    #[pyo3(item)]
+    start: Option<(Vec<u8>, bool)>,
 }
 
-/// Judges `certificate` about the network and the query in these files.
-pub fn judge(network: &[u8], query: &[u8], certificate: &[u8], threads: usize) -> Judgement {
-    let container = match Container::read(certificate) {
-        Ok(container) => container,
-        Err(fault) => return Judgement::Rejected(format!("byte {}: {}", fault.at, fault.reason)),
-    };
-    for (what, hash, file) in [("network", container.network, network), ("query", container.query, query)] {
-        if hash != digest(file) {
-            return Judgement::Rejected(format!("it is about another {what}: the hash differs"));
-        }
-    }
-    let network = match checker::read::onnx::network(network) {
-        Ok(network) => network,
-        Err(error) => return Judgement::NotCertified(format!("the network: {error}")),
-    };
-    let query = match checker::read::vnnlib::query(query) {
-        Ok(query) => query,
-        Err(error) => return Judgement::NotCertified(format!("the query: {error}")),
-    };
-    let word = container.semantics.word();
-    match container.kind {
-        Kind::Proof => match checker::check(&network, &query, container.semantics, certificate, threads) {
-            Ok(accepted) if container.partial => {
-                Judgement::Accepted(format!("{:.4} % of the inputs proved ({word})", 100.0 * accepted.proved))
-            }
-            Ok(accepted) => Judgement::Accepted(format!("holds ({word}): {} leaves of {} nodes", accepted.leaves, accepted.nodes)),
-            Err(rejection) => Judgement::Rejected(rejection.to_string()),
-        },
-        kind => Judgement::NotCertified(format!("certificates of the kind {kind:?} are not judged here")),
+impl Wish {
+    /// The query's text, and where to start.
+    pub fn parts(self) -> (Vec<u8>, Option<(Start, Vec<u8>)>) {
+        let how = |same| if same { Start::Resume } else { Start::Reuse };
+        (self.query, self.start.map(|(bytes, same)| (how(same), bytes)))
     }
 }
 
-/// The certificate of a report about these files, judged; None where there is nothing to certify. A proof that the checker rejects
-/// is no proof: the report then says `unknown`.
-pub fn certify(report: &mut Report, network: &[u8], query: &[u8], threads: usize) -> Option<(Vec<u8>, String)> {
-    let mut bytes = Vec::new();
-    report.proof.as_ref()?.write(digest(network), digest(query), &mut bytes).ok()?;
-    match judge(network, query, &bytes, threads) {
-        Judgement::Accepted(words) => Some((bytes, words)),
-        Judgement::NotCertified(why) => {
-            report.notes.push(format!("not certified: {why}"));
-            None
-        }
-        Judgement::Rejected(why) => {
-            if matches!(report.verdict, Verdict::Holds { .. }) {
-                let reason = Reason::Precision(format!("the checker rejects the proof: {why}"));
-                report.verdict = Verdict::Unknown { reason, best_margin: None };
-                report.semantics = None;
-            }
-            None
-        }
+/// Decides, and has the checker accept the answer. What is given back is accepted; where nothing is, a note says why.
+pub fn certified(
+    workshop: &Workshop,
+    start: Option<(Start, Vec<u8>)>,
+    decide: impl FnOnce() -> Report,
+) -> Result<(Report, Option<(Vec<u8>, String)>), String> {
+    let mut report = match start {
+        Some((how, bytes)) => workshop.start(how, &bytes).map_err(|e| format!("the earlier certificate: {e}"))?,
+        None => decide(),
+    };
+    let made = workshop.certify(&mut report).map_err(|e| e.to_string())?;
+    let accepted = made.and_then(|Certificate { bytes, shown }| Some((bytes, shown?)));
+    if accepted.is_none() && matches!(report.verdict, Verdict::Holds { .. }) && !report.notes.iter().any(|n| n.contains("certified")) {
+        report.notes.push("not certified: this proof left no record".into());
     }
+    Ok((report, accepted))
 }
 
-/// Judges a certificate from bytes: (`accepted`, `rejected` or `not certified`; in words what was shown, or why not).
+/// Judges a certificate from bytes: in words what it shows.
 #[pyfunction]
 #[pyo3(signature = (network, query, certificate, threads=1))]
-pub fn check_certificate(py: Python<'_>, network: &[u8], query: &[u8], certificate: &[u8], threads: usize) -> (&'static str, String) {
-    match py.detach(|| judge(network, query, certificate, threads.max(1))) {
-        Judgement::Accepted(words) => ("accepted", words),
-        Judgement::Rejected(why) => ("rejected", why),
-        Judgement::NotCertified(why) => ("not certified", why),
-    }
+pub fn check_certificate(py: Python<'_>, network: Vec<u8>, query: Vec<u8>, certificate: &[u8], threads: usize) -> PyResult<String> {
+    let judged = py.detach(|| Subject::new(network, query).judge(certificate, threads.max(1)));
+    judged.map_err(|why| match why {
+        Refusal::Unreadable(why) => value(why),
+        Refusal::Rejected(r) if r.reason.contains("cannot be certified") => UnsupportedError::new_err(r.reason),
+        Refusal::Rejected(rejection) => value(format!("the certificate is rejected: {rejection}")),
+    })
 }

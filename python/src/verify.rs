@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use checker::Semantics;
+use engine::certify::{Subject, Workshop};
 use engine::graph::{Element, Graph};
 use engine::input::vnnlib;
 use engine::query::{DeclaredElement, Query as Asked};
@@ -13,7 +14,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 
 use crate::arrays;
-use crate::certificate;
+use crate::certificate::{self, Wish};
 use crate::errors::{UnsupportedError, of_query, value};
 use crate::network::Network;
 use crate::query::Query;
@@ -87,7 +88,8 @@ impl Observer for Latest {
 
 /// Decides whether any input of the query breaks the property; with `prove=False` only looks for such an input.
 ///
-/// `certify` is the text of the query: a proof then comes with a certificate, which the checker has accepted.
+/// With `certify` (see [`Wish`]) the answer comes with a certificate that the checker has accepted, mended where need be; making it
+/// may take longer than `timeout`.
 /// `progress` is called a few times per second with (subproblems, open, proved share, worst margin or None).
 #[pyfunction]
 #[pyo3(signature = (network, query, *, semantics="auto", timeout=None, threads=None, max_memory=4 << 30, seed=0, attack=true, prove=true, progress=None, certify=None))]
@@ -104,7 +106,7 @@ pub fn verify<'py>(
     attack: bool,
     prove: bool,
     progress: Option<Py<PyAny>>,
-    certify: Option<Vec<u8>>,
+    certify: Option<Wish>,
 ) -> PyResult<Bound<'py, PyDict>> {
     let started = Instant::now();
     let choice = self::semantics(semantics)?;
@@ -123,7 +125,9 @@ pub fn verify<'py>(
         ..Config::default()
     };
     let latest: Arc<Latest> = Arc::default();
-    let deadline = config.timeout.map(|limit| started + limit + limit / 20 + Duration::from_millis(500));
+    // Certificates are made after the search, which keeps the limit by itself.
+    let limit = config.timeout.filter(|_| certify.is_none());
+    let deadline = limit.map(|limit| started + limit + limit / 20 + Duration::from_millis(500));
     let tick = || match (&progress, latest.0.lock().ok().and_then(|mut latest| latest.take())) {
         (Some(call), Some(p)) => call.call1(py, (p.subproblems, p.open, p.proved, p.worst_margin)).map(drop),
         _ => Ok(()),
@@ -132,12 +136,15 @@ pub fn verify<'py>(
     let decide = if prove { search::verify } else { search::refute };
     let source = network.origin();
     let work = move || {
-        let mut report = decide(&graph, &asked, &config, observer.as_ref());
-        let certificate = certify.and_then(|query| certificate::certify(&mut report, source.bytes(), &query, config.threads));
-        (report, certificate)
+        let decide = || decide(&graph, &asked, &config, observer.as_ref());
+        let Some(wish) = certify else { return Ok((decide(), None)) };
+        let (text, start) = wish.parts();
+        let subject = Subject::new(source.bytes().to_vec(), text);
+        let workshop = Workshop { subject, network: &graph, query: &asked, config: &config, observer: observer.as_ref() };
+        certificate::certified(&workshop, start, decide)
     };
     let done = running::run(py, &stop, deadline, tick, work)?;
-    let (report, certificate) = done.unwrap_or_else(|| (Report::unknown(Reason::Timeout, None), None));
+    let (report, certificate) = done.unwrap_or_else(|| Ok((Report::unknown(Reason::Timeout, None), None))).map_err(value)?;
     let dict = answer(py, &report, started.elapsed())?;
     if let Some((bytes, words)) = certificate {
         dict.set_item("certificate", (PyBytes::new(py, &bytes), words))?;

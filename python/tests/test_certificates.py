@@ -1,10 +1,13 @@
 """Certificates: accepted by the independent checker, rejected when anything is changed."""
 
+from dataclasses import replace
+
 import ironbound
 import numpy as np
 import pytest
 from conftest import dense
 from ironbound import y
+from ironbound.onnx_writer import Model
 
 BOX = [(0.1, 0.3)] * 4
 
@@ -57,6 +60,75 @@ def test_no_certificate_is_given_where_the_checker_has_no_rules_and_a_note_says_
     assert result and result.certificate is None and any("not certified" in note for note in result.notes)
 
 
-def test_a_counterexample_needs_no_certificate(classifier):
+def test_a_counterexample_comes_with_a_certificate_too(classifier, tmp_path):
     result = ironbound.verify(classifier, BOX, y[0] <= -100, certify=True)
-    assert result.verdict == "fails" and result.certificate is None
+    assert result.verdict == "fails" and result.certificate.shown.startswith("fails (")
+    assert "certificate: fails" in str(result) and not any("certif" in note for note in result.notes)
+    result.certificate.save(tmp_path)
+    assert ironbound.Certificate.load(tmp_path) == result.certificate
+    # The point is part of it: no other byte is as good.
+    with pytest.raises(ValueError, match="rejected"):
+        ironbound.check_certificate(classifier.native.source, result.certificate.query, result.certificate.proof + b"0")
+    other = ironbound.verify(classifier, BOX, y[1] <= -100, certify=True).certificate
+    with pytest.raises(ValueError, match="another query"):
+        ironbound.check_certificate(classifier.native.source, result.certificate.query, other.proof)
+
+
+def test_a_folder_without_a_certificate_is_refused(tmp_path, proved):
+    with pytest.raises(FileNotFoundError, match=r"no file 'network.\*' there; give a folder that Certificate.save"):
+        ironbound.Certificate.load(tmp_path)
+    proved.certificate.save(tmp_path)
+    (tmp_path / "proof.cert").write_bytes(proved.certificate.proof[:-1])
+    with pytest.raises(ValueError, match="the certificate is rejected"):
+        ironbound.Certificate.load(tmp_path)
+    (tmp_path / "proof.cert").write_bytes(proved.certificate.proof)
+    (tmp_path / "network.onnx").write_bytes(b"nothing")
+    with pytest.raises(ValueError, match="another network"):
+        ironbound.Certificate.load(tmp_path)
+
+
+def test_a_certificate_is_the_start_for_a_network_trained_a_little_more(proved):
+    weights = dense([4, 16, 16, 3])[1]
+    again = ironbound.Network(written([(w * np.float32(0.999), b) for w, b in weights]))
+    wish = ironbound.read_vnnlib(proved.certificate.query)
+    result = ironbound.verify(again, wish, reuse=proved.certificate)
+    assert result and result.certificate.network == again.native.source and result.certificate.check().startswith("holds")
+    # Where it is not true, the old tree does not make it so.
+    wrong = ironbound.Network(written([(w * np.float32(3), b + 1) for w, b in weights]))
+    result = ironbound.verify(wrong, wish, reuse=proved.certificate)
+    assert result.verdict == "fails" and result.certificate.shown.startswith("fails")
+    with pytest.raises(ValueError, match="the earlier certificate: byte 10"):
+        ironbound.verify(again, wish, reuse=replace(proved.certificate, proof=proved.certificate.proof[:10]))
+
+
+def written(weights):
+    model = Model(np.dtype("float32"))
+    value = model.input("x", (1, 4))
+    for i, (w, b) in enumerate(weights):
+        value = model.node("Gemm", [model.node("Relu", [value]) if i else value, model.constant(w), model.constant(b)])
+    return model.bytes([(value, (1, 3))])
+
+
+@pytest.fixture(scope="module")
+def acas(shared):
+    folder = shared / "data/vnncomp/acasxu_2023"
+    net = ironbound.Network(folder / "onnx/ACASXU_run2a_3_3_batch_2000.onnx.gz")
+    return net, ironbound.read_vnnlib(folder / "vnnlib/prop_2.vnnlib.gz")
+
+
+def test_a_proof_that_the_checker_rejects_in_parts_is_mended(acas):
+    # Thirty thousand leaves; some of them are closed by a margin that the checker's bounds do not reach.
+    result = ironbound.verify(*acas, certify=True)
+    assert result and "proved again" in result.certificate.shown, result
+    assert result.certificate.check(threads=2).startswith(f"holds ({result.semantics})")
+
+
+def test_what_is_proved_when_time_runs_out_is_certified_and_gone_on_with(acas):
+    part = ironbound.verify(*acas, certify=True, timeout=0.1, threads=1)
+    assert part.verdict == "unknown" and part.timed_out and 0 <= part.proved < 1, part
+    assert "% of the input set holds" in part.certificate.shown
+    whole = ironbound.verify(*acas, reuse=part.certificate)
+    assert whole and whole.certificate.check(threads=2).startswith("holds")
+    # One that has nothing open is only judged.
+    again = ironbound.verify(*acas, reuse=whole.certificate)
+    assert again and again.certificate.proof == whole.certificate.proof
