@@ -220,10 +220,12 @@ pub struct Lines<'a> {
     pub lower_constant: &'a [f64],
     /// Error per unit of absolute coefficient.
     pub error: &'a [f64],
+    /// Error per unit of the absolute coefficient that is passed on.
+    pub passed_error: &'a [f64],
 }
 
-/// Takes rows of coefficients through lines, in place: `c -> c t`; adds `sum c p` to the row's constant and `sum |c| e`
-/// to its error.
+/// Takes rows of coefficients through lines, in place: `c -> c t`; adds `sum c p` to the row's constant and
+/// `sum |c| e + |c t| f` to its error.
 pub struct Pass<'a> {
     /// Rows of `width` coefficients, a multiple of [`LANES`].
     pub coefficients: &'a mut [f64],
@@ -243,7 +245,7 @@ impl Kernel for Pass<'_> {
         let n = self.width / LANES;
         let (us, ls) = (&vectors(self.lines.upper_slope)[..n], &vectors(self.lines.lower_slope)[..n]);
         let (uc, lc) = (&vectors(self.lines.upper_constant)[..n], &vectors(self.lines.lower_constant)[..n]);
-        let er = &vectors(self.lines.error)[..n];
+        let (er, pe) = (&vectors(self.lines.error)[..n], &vectors(self.lines.passed_error)[..n]);
         let rows = self.coefficients.chunks_exact_mut(self.width.max(1));
         for ((row, k), e) in rows.zip(self.constants).zip(self.errors) {
             let row: &mut [Vector] = &mut row.as_chunks_mut().0[..n];
@@ -252,9 +254,10 @@ impl Kernel for Pass<'_> {
                 let x = row[i];
                 let (above, below) = parts(x);
                 constant = multiply_add::<FUSED>(below, lc[i], multiply_add::<FUSED>(above, uc[i], constant));
-                wrong = multiply_add::<FUSED>(absolute(x), er[i], wrong);
                 // One of the products is zero, so this rounds once.
-                row[i] = multiply_add::<FUSED>(above, us[i], multiply_add::<FUSED>(below, ls[i], [0.0; LANES]));
+                let passed = multiply_add::<FUSED>(above, us[i], multiply_add::<FUSED>(below, ls[i], [0.0; LANES]));
+                wrong = multiply_add::<FUSED>(absolute(x), er[i], multiply_add::<FUSED>(absolute(passed), pe[i], wrong));
+                row[i] = passed;
             }
             (*k, *e) = (constant, wrong);
         }
@@ -284,7 +287,8 @@ impl Kernel for PassFreely<'_> {
     fn run<const FUSED: bool>(self) {
         let n = self.width / LANES;
         let (us, uc) = (&vectors(self.lines.upper_slope)[..n], &vectors(self.lines.upper_constant)[..n]);
-        let (er, bias) = (&vectors(self.lines.error)[..n], &vectors(self.bias)[..n]);
+        let (er, pe) = (&vectors(self.lines.error)[..n], &vectors(self.lines.passed_error)[..n]);
+        let bias = &vectors(self.bias)[..n];
         let rows = self.coefficients.chunks_exact_mut(self.width.max(1));
         let slopes = self.slopes.chunks_exact(self.width.max(1));
         for (((row, slopes), k), e) in rows.zip(slopes).zip(self.constants).zip(self.errors) {
@@ -294,11 +298,12 @@ impl Kernel for PassFreely<'_> {
             for i in 0..n {
                 let x = row[i];
                 let (above, below) = parts(x);
-                let passed = product(below, slopes[i]);
-                constant = multiply_add::<FUSED>(passed, bias[i], multiply_add::<FUSED>(above, uc[i], constant));
-                wrong = multiply_add::<FUSED>(absolute(x), er[i], wrong);
+                let falling = product(below, slopes[i]);
+                constant = multiply_add::<FUSED>(falling, bias[i], multiply_add::<FUSED>(above, uc[i], constant));
                 // One of the products is zero, so this rounds once.
-                row[i] = multiply_add::<FUSED>(above, us[i], passed);
+                let passed = multiply_add::<FUSED>(above, us[i], falling);
+                wrong = multiply_add::<FUSED>(absolute(x), er[i], multiply_add::<FUSED>(absolute(passed), pe[i], wrong));
+                row[i] = passed;
             }
             (*k, *e) = (constant, wrong);
         }
@@ -412,7 +417,7 @@ pub struct Hinges<'a> {
     /// Factor of all errors and sizes.
     pub slack: f64,
     /// Slopes, constants and errors, as in [`Lines`].
-    pub lines: [&'a mut [f64]; 5],
+    pub lines: [&'a mut [f64]; 6],
     /// Sizes of the hinges.
     pub value: &'a mut [f64],
     /// The sum of the operands' sizes, per lane.
@@ -427,11 +432,13 @@ impl Kernel for Hinges<'_> {
         let n = self.low.len() / LANES;
         let (low, high) = (&vectors(self.low)[..n], &vectors(self.high)[..n]);
         let (bias, magnitude) = (&vectors(self.bias)[..n], &vectors(self.magnitude)[..n]);
-        let [us, ls, uc, lc, er] = self.lines;
+        let [us, ls, uc, lc, er, pe] = self.lines;
         let (us, ls): (&mut [Vector], &mut [Vector]) = (us.as_chunks_mut().0, ls.as_chunks_mut().0);
         let (uc, lc): (&mut [Vector], &mut [Vector]) = (uc.as_chunks_mut().0, lc.as_chunks_mut().0);
-        let (er, value): (&mut [Vector], &mut [Vector]) = (er.as_chunks_mut().0, self.value.as_chunks_mut().0);
-        let (us, ls, uc, lc, er, value) = (&mut us[..n], &mut ls[..n], &mut uc[..n], &mut lc[..n], &mut er[..n], &mut value[..n]);
+        let (er, pe): (&mut [Vector], &mut [Vector]) = (er.as_chunks_mut().0, pe.as_chunks_mut().0);
+        let value: &mut [Vector] = self.value.as_chunks_mut().0;
+        let (us, ls, uc, lc) = (&mut us[..n], &mut ls[..n], &mut uc[..n], &mut lc[..n]);
+        let (er, pe, value) = (&mut er[..n], &mut pe[..n], &mut value[..n]);
         let mut sizes = zero;
         for i in 0..n {
             let (l, u) = (min(low[i], zero), max(high[i], zero));
@@ -447,15 +454,17 @@ impl Kernel for Hinges<'_> {
             let size = max(absolute(low[i]), absolute(high[i]));
             let reach = max(u, product([self.slope.abs(); LANES], negated(l)));
             let own = multiply_add::<FUSED>([of_product; LANES], reach, [of_product_tiny; LANES]);
-            let constants = multiply_add::<FUSED>([of_constants; LANES], sum(absolute(bias[i]), offset), own);
-            let error =
-                multiply_add::<FUSED>([of_magnitude; LANES], magnitude[i], multiply_add::<FUSED>([of_size; LANES], size, constants));
+            let error = multiply_add::<FUSED>([of_size; LANES], size, multiply_add::<FUSED>([of_constants; LANES], offset, own));
             let error = multiply_add::<FUSED>(error, [self.slack; LANES], [self.tiny; LANES]);
+            // The operand's constants, its products with weights, and what the deployed network makes of it.
+            let passed = product([of_constants; LANES], absolute(bias[i]));
+            let passed = product(multiply_add::<FUSED>([of_magnitude; LANES], magnitude[i], passed), [self.slack; LANES]);
             us[i] = t;
             ls[i] = sum(steep, product(sum(one, negated(steep)), s));
             uc[i] = multiply_add::<FUSED>(t, bias[i], offset);
             lc[i] = product(ls[i], bias[i]);
             er[i] = product(alive, error);
+            pe[i] = product(alive, passed);
             value[i] = product(alive, product(sum(reach, own), [self.slack; LANES]));
             sizes = sum(sizes, size);
         }

@@ -27,6 +27,7 @@ pub struct Prepared {
     upper_constant: Vec<f64>,
     lower_constant: Vec<f64>,
     error: Vec<f64>,
+    passed_error: Vec<f64>,
     /// Constants of the operand that is joined with a hinge.
     pub bias: Vec<f64>,
     /// For each group of a maximum the element below it, and the one above it or else `None` with a constant.
@@ -56,6 +57,7 @@ impl Prepared {
             upper_constant: &self.upper_constant,
             lower_constant: &self.lower_constant,
             error: &self.error,
+            passed_error: &self.passed_error,
         }
     }
 
@@ -349,7 +351,14 @@ impl<'p> Relaxed<'p> {
             costs: [6.0 * UNIT + own_terms, constant_error(plan), cost, product.0, product.1],
             tiny: TINY,
             slack: SLACK,
-            lines: [&mut made.upper_slope, &mut made.lower_slope, &mut made.upper_constant, &mut made.lower_constant, &mut made.error],
+            lines: [
+                &mut made.upper_slope,
+                &mut made.lower_slope,
+                &mut made.upper_constant,
+                &mut made.lower_constant,
+                &mut made.error,
+                &mut made.passed_error,
+            ],
             value: &mut made.value,
             sizes: &mut sizes,
         });
@@ -405,8 +414,8 @@ impl Prepared {
 
     fn clear_lines(&mut self, count: usize) {
         self.width = padded(count);
-        let Prepared { upper_slope, lower_slope, upper_constant, lower_constant, error, value, .. } = self;
-        for array in [upper_slope, lower_slope, upper_constant, lower_constant, error, value] {
+        let Prepared { upper_slope, lower_slope, upper_constant, lower_constant, error, passed_error, value, .. } = self;
+        for array in [upper_slope, lower_slope, upper_constant, lower_constant, error, passed_error, value] {
             array.clear();
             array.resize(padded(count), 0.0);
         }

@@ -136,7 +136,7 @@ impl Batch {
     /// As a pass through a hinge's lines, but with the rows' own lower slopes and sides.
     ///
     /// On the side `a >= 0` of a ReLU `c h(a) = c a <= (c + beta) a`, on the other one `c h(a) = 0 <= -beta a`; both sums are
-    /// rounded in the direction that keeps this. What a coefficient costs is paid for `|c|` and for the multiplier.
+    /// rounded in the direction that keeps this.
     fn pass_freely(&mut self, id: usize, now: &mut [f64], node: &Prepared, free: &Free, choices: &[Choice]) {
         let (width, lines) = (node.width, node.lines());
         let mut slopes = self.pool.pop().unwrap_or_default();
@@ -161,7 +161,7 @@ impl Batch {
             now[row * width + side.place] = multiplier;
             let constant = &mut self.constants[row][0];
             *constant += multiplier * node.bias[side.place];
-            let error = (c.abs() + multiplier.abs()) * lines.error[side.place];
+            let error = c.abs() * lines.error[side.place] + multiplier.abs() * lines.passed_error[side.place];
             self.errors[row][0] += error + 2.0 * UNIT * constant.abs() + TINY;
         }
     }

@@ -56,7 +56,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let before = cpu_seconds();
     for nodes in [1, number("rows", 400.0) as u64] {
-        layers.tighten(Effort { nodes, settings: rows, threads: 1, memory: 2 << 30 }, &stop);
+        layers.tighten(Effort { nodes, settings: rows, threads: 1, memory: 2 << 30 }, None, &stop);
     }
     let tightened = cpu_seconds();
     let goal = |d: &Vec<Constraint>| Goal {

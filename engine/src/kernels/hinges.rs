@@ -99,6 +99,8 @@ multiversion! {
         let (up, offset, least, most) = (&layer.up[..n], &layer.offset[..n], &layer.least[..n], &layer.most[..n]);
         let (keep, keep_square) = (F::from_f64(0.9), F::from_f64(0.999));
         let (take, take_square) = (F::from_f64(0.1), F::from_f64(0.001));
+        // Slopes are multiples of 1/255, so that a certificate holds each in a byte: adding and taking away 3/4 u rounds.
+        let (steps, step_size, round) = (F::from_f64(255.0), F::from_f64(1.0 / 255.0), F::from_f64(0.75 / F::UNIT));
         for i in 0..n {
             let (x, s) = (z[i], t[i]);
             let above = c[i] > F::ZERO;
@@ -109,6 +111,7 @@ multiversion! {
             mean[i] = keep * mean[i] + take * g;
             square[i] = keep_square * square[i] + take_square * g * g;
             let moved = s - step.rate * mean[i] / ((square[i] * step.unbias).sqrt() + F::from_f64(1e-12));
+            let moved = ((moved.max(least[i]) * steps + round) - round) * step_size;
             t[i] = moved.max(least[i]).min(most[i]);
         }
     }

@@ -62,8 +62,9 @@ impl Log {
     }
 
     fn add(&self, node: NodeId, steps: &[u8], first_child: NodeId) {
+        let Ok(length) = u32::try_from(steps.len()) else { return self.fail("the proof of one node takes more than 4 GB") };
         let mut records = self.records.lock().expect("no worker panics while it records");
-        let entry = Entry { start: records.in_file + records.bytes.len() as u64, length: steps.len() as u32, first_child };
+        let entry = Entry { start: records.in_file + records.bytes.len() as u64, length, first_child };
         let at = node as usize;
         if records.entries.len() <= at {
             records.entries.resize(at + 1, Entry::default());
@@ -73,6 +74,21 @@ impl Log {
         if records.bytes.len() > MOST_MEMORY {
             records.spill();
         }
+    }
+
+    /// Nothing can be recorded: why.
+    pub fn fail(&self, why: impl Into<String>) {
+        self.records().failed.get_or_insert(io::Error::other(why.into()));
+    }
+
+    /// Why the records are not complete: [`Log::fail`], or that they could not be kept.
+    pub fn failure(&self) -> Option<String> {
+        self.records().failed.as_ref().map(|error| error.to_string())
+    }
+
+    /// True if the root has no record: nothing is proved.
+    pub fn is_blank(&self) -> bool {
+        self.records().entry(0).length == 0
     }
 
     /// The records, while no worker is at work.

@@ -35,6 +35,44 @@ impl Steps {
         self.bytes.push(0x10);
     }
 
+    /// Fresh intervals of one activation by interval arithmetic.
+    pub fn refresh_by_intervals(&mut self, activation: usize) {
+        self.bytes.push(0x13);
+        self.varint(activation as u64);
+    }
+
+    /// Fresh ends of one activation: `count` trees, each after twice its element, plus one for the lower end.
+    pub fn refresh_by_trees(&mut self, activation: usize, count: usize, masks: &[u8], trees: &Steps) {
+        self.bytes.push(0x12);
+        self.varint(activation as u64);
+        self.bytes.extend_from_slice(masks);
+        self.varint(count as u64);
+        self.bytes.extend_from_slice(&trees.bytes);
+    }
+
+    /// A disjunct is excluded by the tree of one of its rows.
+    pub fn drop_by_tree(&mut self, disjunct: usize, row: usize, masks: &[u8], tree: &Steps) {
+        self.bytes.push(0x23);
+        self.varint(disjunct as u64);
+        self.varint(row as u64);
+        self.bytes.extend_from_slice(masks);
+        self.bytes.extend_from_slice(&tree.bytes);
+    }
+
+    /// A split of a row's tree.
+    pub fn tree_split(&mut self, activation: usize, element: usize) {
+        self.bytes.push(1);
+        self.varint(activation as u64);
+        self.varint(element as u64);
+    }
+
+    /// A leaf of a row's tree: multipliers of the sides on its path, then slopes.
+    pub fn tree_leaf(&mut self, betas: impl Iterator<Item = f32>, slopes: impl Iterator<Item = u8>) {
+        self.bytes.push(0);
+        betas.for_each(|beta| self.bytes.extend(beta.to_le_bytes()));
+        self.bytes.extend(slopes);
+    }
+
     /// A disjunct is excluded by one of its rows.
     pub fn drop_row(&mut self, disjunct: usize, row: usize) {
         self.bytes.push(0x20);
@@ -107,7 +145,8 @@ impl Steps {
         self.bytes.push(0x51);
     }
 
-    fn varint(&mut self, value: u64) {
+    /// A number.
+    pub fn varint(&mut self, value: u64) {
         varint(&mut self.bytes, value);
     }
 }
@@ -185,6 +224,7 @@ pub(super) fn read(bytes: &[u8], open: &mut Vec<u32>) -> io::Result<Node> {
                 skip_weights(&mut rest)?;
                 open.retain(|&d| d as usize != disjunct);
             }
+            0x12 | 0x13 | 0x23 => return Err(damaged("proofs by row trees (of wide networks) can be checked, but not gone on with")),
             0x30 => {
                 (0..open.len()).try_for_each(|_| skip_weights(&mut rest))?;
                 node.clipped = true;

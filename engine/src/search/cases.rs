@@ -122,6 +122,10 @@ impl Attempt {
     }
 }
 
+fn unrecorded(method: &str) -> String {
+    format!("proofs by {method} are recorded for networks of affine operators and ReLUs only")
+}
+
 /// The chain engines of a network, if it is one.
 pub(super) struct Chains {
     single: Option<Bounder<f32>>,
@@ -168,18 +172,20 @@ impl Solver<'_> {
             recorded.trees.resize_with(self.query.cases.len(), Arc::default);
         }
         for (done, case) in self.query.cases.iter().enumerate() {
-            if chains.is_none() && self.config.record {
-                recorded.obstacle = Some("proofs of networks that are no small chain of hinges are not recorded yet".into());
-            }
             if semantics == Semantics::Real && !self.config.record && witness::excludes_point(self.network, case) {
                 margin = margin.min(0.0);
                 first += case.disjuncts.len();
                 continue;
             }
             let small = Small { chains: chains.as_ref(), skeleton: skeleton.as_ref(), log: recorded.trees.get(done) };
-            let outcome = self
-                .search_small(&small, case, first, semantics, &mut statistics)
-                .unwrap_or_else(|| wide::decide(self, wide_chain.as_ref(), case, first, semantics, &mut statistics));
+            let outcome = self.search_small(&small, case, first, semantics, &mut statistics).unwrap_or_else(|| {
+                let log = recorded.trees.get(done).map(|log| &**log);
+                wide::decide(self, wide_chain.as_ref(), case, first, semantics, log, &mut statistics)
+            });
+            if let Some(log) = recorded.trees.get(done) {
+                let unrecorded = || (matches!(outcome, CaseOutcome::Proved(_)) && log.is_blank()).then(|| unrecorded(&statistics.method));
+                recorded.obstacle = recorded.obstacle.or_else(|| log.failure()).or_else(unrecorded);
+            }
             match outcome {
                 CaseOutcome::Proved(least) => margin = margin.min(least),
                 CaseOutcome::Refuted(witness) => return Attempt::Fails(Box::new((*witness, statistics))),

@@ -7,7 +7,7 @@ use super::cases::Solver;
 use super::{Progress, Statistics};
 use crate::bounds::chain::Objectives;
 use crate::bounds::in_parallel;
-use crate::bounds::neurons::{Effort, Ending, Forest, Goal, Leaf, Relaxed, Settings, Start};
+use crate::bounds::neurons::{Effort, Ending, Forest, FreeSlopes, Goal, Leaf, Multipliers, Recorder, Relaxed, Settings, Start};
 
 /// Nodes per row of a neuron, and per disjunct, in each round.
 pub const CHAIN_ROUNDS: [(u64, u64); 4] = [(1, 200), (400, 20_000), (3_000, 400_000), (20_000, u64::MAX)];
@@ -30,6 +30,8 @@ pub struct Neurons<'a> {
     pub rounds: &'a [(u64, u64)],
     /// What is to be excluded.
     pub objectives: &'a Objectives<f32>,
+    /// Keeps what a certificate needs.
+    pub recorder: Option<Recorder>,
 }
 
 /// What the trees leave of a case.
@@ -66,13 +68,15 @@ impl<'a> Neurons<'a> {
         let mut left = Left { open: (0..all).collect(), worst: f64::INFINITY, margin: f64::INFINITY, ..Left::default() };
         for (round, (nodes_per_row, nodes)) in self.rounds.iter().copied().enumerate() {
             let config = solver.config;
-            let effort =
-                Effort { nodes: nodes_per_row, settings: Settings::rows(), threads: config.threads, memory: config.max_memory / 2 };
-            self.layers.tighten(effort, &|| solver.stopped());
+            let settings = Settings { record: self.recorder.is_some(), ..Settings::rows() };
+            let effort = Effort { nodes: nodes_per_row, settings, threads: config.threads, memory: config.max_memory / 2 };
+            self.layers.tighten(effort, self.recorder.as_mut(), &|| solver.stopped());
             if self.layers.is_empty() {
                 return Some(Left { open: Vec::new(), ..left });
             }
-            self.grow(&*self.layers, &mut left, nodes, statistics);
+            let mut recorder = self.recorder.take();
+            self.grow(&*self.layers, &mut left, nodes, recorder.as_mut(), statistics);
+            self.recorder = recorder;
             let done = self.objectives.disjuncts.len() - left.open.len();
             left.proved = (left.proved + done as f64) / all.max(1) as f64;
             self.solver.observer.progress(&Progress {
@@ -90,7 +94,14 @@ impl<'a> Neurons<'a> {
 
     /// Trees for the open disjuncts, in waves: the open leaves are dealt out to a fixed number of tasks, which grow them for a
     /// while on their own.
-    fn grow(&self, layers: &dyn Relaxed<f32>, left: &mut Left, nodes: u64, statistics: &mut Statistics) {
+    fn grow(
+        &self,
+        layers: &dyn Relaxed<f32>,
+        left: &mut Left,
+        nodes: u64,
+        mut recorder: Option<&mut Recorder>,
+        statistics: &mut Statistics,
+    ) {
         let mut trees: Vec<Tree> = left.open.iter().map(|&d| self.tree(layers, d)).collect();
         while !self.solver.stopped() && trees.iter().any(|t| t.wants_more(nodes)) {
             let memory: u64 = trees.iter().flat_map(|t| &t.open).map(|l| l.size()).sum();
@@ -98,7 +109,14 @@ impl<'a> Neurons<'a> {
                 left.memory = true;
                 break;
             }
-            self.wave(layers, &mut trees, nodes, statistics);
+            self.wave(layers, &mut trees, nodes, recorder.is_some(), statistics);
+            if let Some(recorder) = recorder.as_mut() {
+                let kept: u64 = trees.iter().flat_map(|t| &t.leaves).map(|l| l.size()).sum();
+                if kept > recorder.room() {
+                    recorder.run_out();
+                    trees.iter_mut().for_each(|t| t.leaves.clear());
+                }
+            }
         }
         let most = Settings::objectives().most_blurred;
         let blurred = trees.iter().all(|t| t.open.is_empty() && t.stuck.iter().all(|leaf| leaf.blurred >= most));
@@ -106,6 +124,10 @@ impl<'a> Neurons<'a> {
         for tree in trees {
             if tree.open.is_empty() && tree.stuck.is_empty() {
                 left.margin = left.margin.min(tree.margin);
+                if let Some(recorder) = recorder.as_mut() {
+                    let free = FreeSlopes::below(layers.program(), tree.start.node);
+                    recorder.drop(tree.disjunct, tree.row, &|neuron| layers.name(neuron), &free.neurons, &tree.leaves);
+                }
                 continue;
             }
             left.open.push(tree.disjunct);
@@ -117,7 +139,7 @@ impl<'a> Neurons<'a> {
     }
 
     /// One wave.
-    fn wave(&self, layers: &dyn Relaxed<f32>, trees: &mut [Tree], nodes: u64, statistics: &mut Statistics) {
+    fn wave(&self, layers: &dyn Relaxed<f32>, trees: &mut [Tree], nodes: u64, record: bool, statistics: &mut Statistics) {
         let mut tasks: Vec<Vec<(usize, Goal<f32>)>> = (0..WAVE_TASKS).map(|_| Vec::new()).collect();
         for (t, tree) in trees.iter_mut().enumerate().filter(|t| t.1.wants_more(nodes)) {
             let mut parts: Vec<Vec<Leaf<f32>>> = vec![Vec::new(); WAVE_TASKS];
@@ -137,7 +159,7 @@ impl<'a> Neurons<'a> {
         }
         tasks.retain(|task| !task.is_empty());
         let stop = || self.solver.stopped();
-        let forest = Forest::new(layers.program(), Settings::objectives());
+        let forest = Forest::new(layers.program(), Settings { record, ..Settings::objectives() });
         let grown =
             in_parallel(&tasks, self.solver.config.threads, |task| forest.grow(task.iter().map(|(_, goal)| goal.clone()).collect(), &stop));
         for ((t, _), ending) in tasks.iter().flatten().zip(grown.into_iter().flatten()) {
@@ -149,11 +171,15 @@ impl<'a> Neurons<'a> {
     /// The tree of a disjunct by the first of its conjuncts that reads outputs only.
     fn tree(&self, layers: &dyn Relaxed<f32>, disjunct: usize) -> Tree {
         let rows = &self.objectives.rows;
-        let row = self.objectives.disjuncts[disjunct].iter().find(|&&r| rows[r].inputs.is_empty()).expect("looked for before");
+        let disjuncts = &self.objectives.disjuncts[disjunct];
+        let row = disjuncts.iter().position(|&r| rows[r].inputs.is_empty()).expect("looked for before");
+        let objective = &rows[disjuncts[row]];
         Tree {
             disjunct,
-            start: Arc::new(layers.start(&rows[*row])),
-            strict: rows[*row].strict,
+            row,
+            start: Arc::new(layers.start(objective)),
+            strict: objective.strict,
+            leaves: Vec::new(),
             open: vec![Leaf::root()],
             stuck: Vec::new(),
             points: Vec::new(),
@@ -167,6 +193,10 @@ impl<'a> Neurons<'a> {
 /// One disjunct's tree between waves.
 struct Tree {
     disjunct: usize,
+    /// The number of its row among the disjunct's.
+    row: usize,
+    /// What bounds the closed leaves.
+    leaves: Vec<Multipliers>,
     start: Arc<Start<f32>>,
     strict: bool,
     open: Vec<Leaf<f32>>,
@@ -188,6 +218,7 @@ impl Tree {
         self.margin = self.margin.min(-ending.closed_bound);
         self.open.extend(ending.open);
         self.stuck.extend(ending.stuck);
+        self.leaves.extend(ending.leaves);
         self.points.extend(ending.points);
         // The newest points are of the leaves that are hardest to close.
         self.points.drain(..self.points.len().saturating_sub(MOST_POINTS));

@@ -11,10 +11,11 @@ use super::neurons::{CHAIN_ROUNDS, GRAPH_ROUNDS, Neurons};
 use super::tree::{self, End};
 use super::{Reason, Statistics, problem};
 use crate::bounds::chain::{Chain, Objectives};
-use crate::bounds::neurons::{GraphRows, Layers, Relaxed};
+use crate::bounds::neurons::{GraphRows, Layers, Recorder, Relaxed};
 use crate::bounds::{Network, Plan, Relaxation};
 use crate::graph::Element;
 use crate::ops::{Ranges, Working};
+use crate::proof::Log;
 use crate::query::Case;
 
 /// Slope steps for rows of objectives at the root, and for rows of nodes.
@@ -35,6 +36,7 @@ pub fn decide(
     case: &Case,
     first: usize,
     semantics: Semantics,
+    log: Option<&Log>,
     statistics: &mut Statistics,
 ) -> CaseOutcome {
     let network = Network::new(solver.network, problem::deployed(semantics, solver.network.element));
@@ -48,9 +50,12 @@ pub fn decide(
         region: Ranges { low, high },
         single: problem::objectives(case, solver.network, semantics),
         double: problem::objectives(case, solver.network, semantics),
+        log,
     };
     let chain = chain.and_then(|chain| root.chain_rows(chain));
-    match chain.and_then(|rows| root.decide_neurons(Box::new(rows), &CHAIN_ROUNDS, statistics)) {
+    let by_neurons = chain.and_then(|rows| root.decide_neurons(Box::new(rows), &CHAIN_ROUNDS, statistics));
+    let recorded = || root.log.and_then(|_| root.decide_recorded(statistics));
+    match by_neurons.or_else(recorded) {
         Some(outcome) => outcome,
         None => root.decide(statistics),
     }
@@ -65,6 +70,8 @@ struct Root<'a> {
     region: Ranges,
     single: Objectives<f32>,
     double: Objectives<f64>,
+    /// Where a proof is recorded.
+    log: Option<&'a Log>,
 }
 
 impl Root<'_> {
@@ -80,6 +87,14 @@ impl Root<'_> {
         GraphRows::new(Relaxation::planned(self.network, &self.region, plan))
     }
 
+    /// By trees of neuron splits from bounds that the checker derives as well: what cheaper methods prove is not recorded.
+    fn decide_recorded(&self, statistics: &mut Statistics) -> Option<CaseOutcome> {
+        let stop = || self.solver.stopped();
+        let plan = Plan { threads: self.solver.config.threads, ..Plan::crown(&stop) };
+        let rows = GraphRows::<f32>::new(Relaxation::planned(self.network, &self.region, plan))?;
+        self.decide_neurons(Box::new(rows), &GRAPH_ROUNDS, statistics)
+    }
+
     /// By trees of neuron splits, with attacks in between; none where the query is not of their kind.
     fn decide_neurons(
         &self,
@@ -88,7 +103,14 @@ impl Root<'_> {
         statistics: &mut Statistics,
     ) -> Option<CaseOutcome> {
         let (solver, semantics) = (self.solver, self.semantics);
-        let mut neurons = Neurons { solver, layers, rounds, objectives: &self.single };
+        let recorder = self.log.map(|_| {
+            let mut recorder = Recorder::new(solver.network, solver.config.max_memory / 4);
+            if rounds == GRAPH_ROUNDS {
+                recorder.defaults();
+            }
+            recorder
+        });
+        let mut neurons = Neurons { solver, layers, rounds, objectives: &self.single, recorder };
         let (mut found, mut evaluations) = (None, 0);
         let left = neurons.exclude(statistics, &mut |round, left| {
             let mut effort = Statistics::default();
@@ -104,6 +126,15 @@ impl Root<'_> {
         statistics.method = "branch and bound on neurons".into();
         statistics.proved = left.proved;
         if left.open.is_empty() {
+            if let Some((log, recorder)) = self.log.zip(neurons.recorder) {
+                match recorder.finish() {
+                    Ok(mut steps) => {
+                        steps.leaf();
+                        log.end(0, steps.bytes());
+                    }
+                    Err(why) => log.fail(why),
+                }
+            }
             return Some(CaseOutcome::Proved(left.margin));
         }
         if solver.stopped() {

@@ -74,7 +74,7 @@ impl Scene {
         let mut tally = Tally::default();
         let settings = Settings { root_steps: 1 + below(4, random) as u32, ..Settings::rows() };
         let effort = Effort { nodes: pick(&[1, 1, 7, 40], random), settings, threads: 1, memory: 1 << 30 };
-        layers.tighten(effort, &|| false);
+        layers.tighten(effort, None, &|| false);
         assert!(!layers.is_empty(), "{}: no point of the box is left", self.note);
         for sample in &self.samples {
             let ends = layers.bounds.iter().flat_map(|b| b.low.iter().zip(&b.high));
@@ -214,7 +214,7 @@ fn bounds_shrunk_by_a_tenth_are_violated() {
         let points: Vec<Vec<f64>> = (0..100).map(|_| point(&low, &high, random)).collect();
         scene.samples = points.iter().map(|x| adversary(&scene.chain, Deployed::REAL, x, random)).collect();
         let mut layers = Layers::new(&scene.chain, &scene.region, Deployed::REAL).expect("ReLUs and identities");
-        layers.tighten(Effort { nodes: 60, settings: Settings::rows(), threads: 1, memory: 1 << 30 }, &|| false);
+        layers.tighten(Effort { nodes: 60, settings: Settings::rows(), threads: 1, memory: 1 << 30 }, None, &|| false);
         let Some(bounds) = layers.bounds.last().filter(|_| scene.chain.layers.len() > 2) else { continue };
         let first: usize = scene.chain.hidden().iter().map(|l| l.neurons).sum::<usize>() - bounds.len();
         for j in 0..bounds.len() {

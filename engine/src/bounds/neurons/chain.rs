@@ -1,10 +1,12 @@
 //! Chains of dense layers: bounds of every neuron layer by layer from the bottom, each neuron's rows by trees of their own.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::dense::Dense;
 use super::forest::{Ending, Forest, Goal, Leaf, Settings};
 use super::program::{Affine, CONSTANT_ROUNDINGS, Hinge, Input, Node, Program, Relaxed, Start};
+use super::record::{FreeSlopes, Multipliers, Neuron, Recorder};
 use crate::bounds::Deployed;
 use crate::bounds::chain::{Chain, Objective};
 use crate::bounds::crown::in_parallel;
@@ -173,13 +175,28 @@ impl<'c, F: Kernel> Layers<'c, F> {
         }
     }
 
+    /// The activation and element that neuron `(k, j)` is, if it is one of the network's.
+    fn origin(&self, k: usize, j: usize) -> Option<(usize, usize)> {
+        let layer = &self.chain.layers[k];
+        let (activation, element) = layer.origin[j];
+        (layer.slope[j] == F::ZERO).then_some((activation as usize, element as usize))
+    }
+
+    /// The activations of layer `k`.
+    fn activations(&self, k: usize) -> impl Iterator<Item = usize> {
+        (0..self.chain.layers[k].neurons).filter_map(move |j| Some(self.origin(k, j)?.0)).collect::<BTreeSet<_>>().into_iter()
+    }
+
     /// Bounds of the unstable neurons of layer `k` by row trees.
-    fn meet_rows(&mut self, k: usize, effort: Effort, stop: &(dyn Fn() -> bool + Sync)) {
+    fn meet_rows(&mut self, k: usize, effort: Effort, recorder: Option<&mut Recorder>, stop: &(dyn Fn() -> bool + Sync)) {
         let (layer, known) = (&self.chain.layers[k], &self.bounds[k]);
         let unstable: Vec<usize> =
             (0..layer.neurons).filter(|&j| layer.slope[j] == F::ZERO && known.low[j] < 0.0 && known.high[j] > 0.0).collect();
         let tasks: Vec<&[usize]> = unstable.chunks(NEURONS_PER_TASK).collect();
         let results = in_parallel(&tasks, effort.threads, |neurons| self.grow(k, neurons, effort, stop));
+        if let Some(recorder) = recorder {
+            self.record(k, &tasks, &results, recorder);
+        }
         let found: Vec<(usize, bool, f64)> = tasks
             .iter()
             .zip(results)
@@ -212,6 +229,23 @@ impl<'c, F: Kernel> Layers<'c, F> {
         let goals = first.chain(second).map(goal).collect();
         let endings = Forest::new(&self.program, effort.settings).grow(goals, stop);
         (sides, endings)
+    }
+
+    fn record(&self, k: usize, tasks: &[&[usize]], results: &[(Vec<bool>, Vec<Ending<F>>)], recorder: &mut Recorder) {
+        let free = FreeSlopes::below(&self.program, 2 * k);
+        for activation in self.activations(k) {
+            let mut ends = Vec::new();
+            for (neurons, (sides, endings)) in tasks.iter().zip(results) {
+                for (i, ending) in endings.iter().enumerate() {
+                    let (n, first) = (i % neurons.len(), i < neurons.len());
+                    let Some((own, element)) = self.origin(k, neurons[n]).filter(|o| o.0 == activation) else { continue };
+                    debug_assert_eq!(own, activation);
+                    ends.extend(ending.all_leaves(&free).map(|leaves| (element, sides[n] != first, leaves)));
+                }
+            }
+            let ends: Vec<(usize, bool, &[Multipliers])> = ends.iter().map(|(e, lower, leaves)| (*e, *lower, &leaves[..])).collect();
+            recorder.ends(activation, &|neuron| self.name(neuron), &free.neurons, &ends);
+        }
     }
 
     /// The row of neuron `(k, j)`, for `k > 0`: itself, or its negative.
@@ -288,15 +322,23 @@ impl<F: Kernel> Relaxed<F> for Layers<'_, F> {
         self.empty
     }
 
-    fn tighten(&mut self, effort: Effort, stop: &(dyn Fn() -> bool + Sync)) {
+    fn tighten(&mut self, effort: Effort, mut recorder: Option<&mut Recorder>, stop: &(dyn Fn() -> bool + Sync)) {
         self.begin();
         for k in 0..self.bounds.len() {
             self.meet_intervals(k);
+            if let Some(recorder) = &mut recorder {
+                self.activations(k).for_each(|activation| recorder.intervals(activation));
+            }
             if k > 0 && !self.empty && !stop() {
-                self.meet_rows(k, effort, stop);
+                self.meet_rows(k, effort, recorder.as_deref_mut(), stop);
             }
             self.push_layer(k);
         }
+    }
+
+    fn name(&self, (node, element): Neuron) -> Option<(usize, usize)> {
+        let (k, j) = self.neuron(node as usize, element as usize)?;
+        self.origin(k, j)
     }
 
     fn start(&self, objective: &Objective<F>) -> Start<F> {

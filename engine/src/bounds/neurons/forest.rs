@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::batch::{Batch, Row, Split, Step};
 use super::program::{Node, Program, Start};
+use super::record::{FreeSlopes, Multipliers};
 use crate::kernels::Kernel;
 use crate::numerics::environment;
 
@@ -47,6 +48,8 @@ pub struct Settings {
     pub least_gain: f64,
     /// Rows swept together.
     pub batch: usize,
+    /// Keep the multipliers of all leaves.
+    pub record: bool,
 }
 
 impl Settings {
@@ -63,6 +66,7 @@ impl Settings {
             most_blurred: u8::MAX,
             least_gain: 0.0,
             batch: 60,
+            record: false,
         }
     }
 
@@ -132,8 +136,19 @@ pub struct Ending<F> {
     pub open: Vec<Leaf<F>>,
     /// Leaves that are still open although every unstable neuron that matters is fixed, or that rounding keeps open.
     pub stuck: Vec<Leaf<F>>,
+    /// What bounds the closed leaves, where that is recorded.
+    pub leaves: Vec<Multipliers>,
     /// Points of the box (in the program's inputs) at which the bounds of some open leaves were attained, the root's first.
     pub points: Vec<Vec<F>>,
+}
+
+impl<F: Kernel> Ending<F> {
+    /// What bounds all leaves, the open ones included; none if some leaf has never been bounded.
+    pub fn all_leaves(&self, free: &FreeSlopes) -> Option<Vec<Multipliers>> {
+        let open = self.open.iter().chain(&self.stuck);
+        let open: Option<Vec<Multipliers>> = open.map(|leaf| Some(free.multipliers(leaf.slopes.as_deref()?, &leaf.splits))).collect();
+        Some(self.leaves.iter().cloned().chain(open?).collect()).filter(|leaves: &Vec<_>| !leaves.is_empty())
+    }
 }
 
 /// Points kept per tree.
@@ -176,6 +191,7 @@ impl<'p, F: Kernel> Forest<'p, F> {
     pub fn grow(&self, goals: Vec<Goal<F>>, stop: &dyn Fn() -> bool) -> Vec<Ending<F>> {
         let Some(node) = goals.first().map(|g| g.start.node) else { return Vec::new() };
         let mut batch = Batch::new(self.program, node, self.settings.batch);
+        let free = self.settings.record.then(|| FreeSlopes::below(self.program, node));
         let mut trees: Vec<Tree<F>> = goals.into_iter().map(Tree::new).collect();
         if !environment::is_default() {
             // No bound means anything here: everything stays open.
@@ -192,7 +208,7 @@ impl<'p, F: Kernel> Forest<'p, F> {
             while r < batch.rows.len() {
                 if self.lands(&trees[batch.rows[r].tag], &batch.rows[r]) {
                     let tag = batch.rows[r].tag;
-                    self.land(&mut trees[tag], &mut batch, r);
+                    self.land(&mut trees[tag], &mut batch, r, free.as_ref());
                 } else {
                     r += 1;
                 }
@@ -207,7 +223,7 @@ impl<'p, F: Kernel> Forest<'p, F> {
         }
         while !batch.rows.is_empty() {
             let tag = batch.rows[0].tag;
-            self.land(&mut trees[tag], &mut batch, 0);
+            self.land(&mut trees[tag], &mut batch, 0, free.as_ref());
         }
         trees.into_iter().map(Tree::end).collect()
     }
@@ -258,7 +274,9 @@ impl<'p, F: Kernel> Forest<'p, F> {
                     splits.push(Split { node, neuron, active, beta: F::ZERO });
                     batch.add(tree.goal.start.clone(), splits, leaf.slopes.as_deref(), tag);
                     let row = batch.rows.last_mut().expect("just added");
-                    (row.inherited, row.blurred) = (leaf.bound, leaf.blurred);
+                    // What is recorded must stand on its own.
+                    row.inherited = if self.settings.record { f64::INFINITY } else { leaf.bound };
+                    row.blurred = leaf.blurred;
                 }
                 tree.flying += 2;
             }
@@ -281,11 +299,12 @@ impl<'p, F: Kernel> Forest<'p, F> {
     }
 
     /// Takes row `r` out of the batch and into its tree.
-    fn land(&self, tree: &mut Tree<F>, batch: &mut Batch<F>, r: usize) {
+    fn land(&self, tree: &mut Tree<F>, batch: &mut Batch<F>, r: usize, free: Option<&FreeSlopes>) {
         let bound = batch.rows[r].bound.min(batch.rows[r].inherited);
         tree.flying -= 1;
         tree.ending.nodes += 1;
         if tree.closes(bound) {
+            tree.ending.leaves.extend(free.map(|free| free.multipliers(&batch.save(r), &batch.rows[r].splits)));
             let row = batch.remove(r);
             tree.ending.closed += 1;
             tree.ending.proved += 0.5f64.powi(row.splits.len() as i32);
@@ -329,6 +348,7 @@ impl<F: Kernel> Tree<F> {
             proved: 0.0,
             open: vec![],
             stuck: vec![],
+            leaves: vec![],
             points: vec![],
         };
         Tree { goal, flying: 0, ending, checked: (f64::INFINITY, 8), done: false }

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::chain::Effort;
-use super::forest::{Forest, Goal, Leaf};
+use super::forest::{Ending, Forest, Goal, Leaf};
 use super::program::{Affine, CONSTANT_ROUNDINGS, Hinge, Input, Map, Node, Program, Relaxed, Start};
+use super::record::{FreeSlopes, Multipliers, Neuron, Recorder};
 use crate::bounds::chain::Objective;
 use crate::bounds::crown::in_parallel;
 use crate::bounds::{Network, Relaxation};
@@ -122,8 +123,13 @@ impl<'n, F: Working> GraphRows<'n, F> {
         }
     }
 
+    /// The number of hinge `id` among the hinges.
+    fn activation(&self, id: NodeId) -> usize {
+        self.program.nodes[..id].iter().filter(|n| matches!(n, Node::Hinge(_))).count()
+    }
+
     /// Trees for both ends of all unstable elements that hinge `id` reads.
-    fn refine(&mut self, id: NodeId, effort: Effort, stop: &(dyn Fn() -> bool + Sync)) {
+    fn refine(&mut self, id: NodeId, effort: Effort, recorder: Option<&mut Recorder>, stop: &(dyn Fn() -> bool + Sync)) {
         let p = self.relaxation.network.graph.nodes[id].inputs[0];
         let unstable = self.unstable(id);
         let tasks: Vec<&[usize]> = unstable.chunks(NEURONS_PER_TASK).collect();
@@ -141,6 +147,19 @@ impl<'n, F: Working> GraphRows<'n, F> {
             let goals = [true, false].into_iter().flat_map(|upper| (0..elements.len()).map(move |k| (upper, k)));
             forest.grow(goals.map(|(upper, k)| goal(upper, k)).collect(), stop)
         });
+        if let Some(recorder) = recorder {
+            let free = FreeSlopes::below(&self.program, p);
+            let ends = tasks.iter().zip(&results).flat_map(|(elements, endings)| {
+                let end = |(k, ending): (usize, &Ending<F>)| {
+                    let leaves = ending.all_leaves(&free)?;
+                    Some((elements[k % elements.len()], k >= elements.len(), leaves))
+                };
+                endings.iter().enumerate().filter_map(end).collect::<Vec<_>>()
+            });
+            let ends: Vec<(usize, bool, Vec<Multipliers>)> = ends.collect();
+            let ends: Vec<(usize, bool, &[Multipliers])> = ends.iter().map(|(e, lower, leaves)| (*e, *lower, &leaves[..])).collect();
+            recorder.ends(self.activation(id), &|neuron| self.name(neuron), &free.neurons, &ends);
+        }
         for (elements, endings) in tasks.iter().zip(results) {
             for (k, ending) in endings.iter().enumerate() {
                 let i = elements[k % elements.len()];
@@ -164,13 +183,18 @@ impl<'n, F: Working> GraphRows<'n, F> {
 }
 
 impl<F: Working> Relaxed<F> for GraphRows<'_, F> {
-    fn tighten(&mut self, effort: Effort, stop: &(dyn Fn() -> bool + Sync)) {
-        // One node per row is what the relaxation already is.
+    fn tighten(&mut self, effort: Effort, mut recorder: Option<&mut Recorder>, stop: &(dyn Fn() -> bool + Sync)) {
+        // One node per row is what the relaxation already is, unless that was made for a certificate.
+        let needed = effort.nodes > 1 || recorder.is_some();
         for id in 0..self.program.nodes.len() {
-            if effort.nodes > 1 && matches!(self.program.nodes[id], Node::Hinge(_)) && !self.empty && !stop() {
-                self.refine(id, effort, stop);
+            if needed && matches!(self.program.nodes[id], Node::Hinge(_)) && !self.empty && !stop() {
+                self.refine(id, effort, recorder.as_deref_mut(), stop);
             }
         }
+    }
+
+    fn name(&self, (node, element): Neuron) -> Option<(usize, usize)> {
+        Some((self.activation(node as usize), element as usize))
     }
 
     fn program(&self) -> &Program<'_, F> {

@@ -10,9 +10,11 @@ mod dense;
 mod forest;
 mod graph;
 mod program;
+mod record;
 
 pub use batch::{Batch, Split, Step};
 pub use chain::{Effort, Layers};
 pub use forest::{Ending, Forest, Goal, Leaf, Order, Score, Settings};
 pub use graph::GraphRows;
 pub use program::{Affine, Hinge, Input, Map, Node, Program, Relaxed, Start};
+pub use record::{FreeSlopes, Multipliers, Recorder};

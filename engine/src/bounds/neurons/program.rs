@@ -8,6 +8,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use super::chain::Effort;
+use super::record::{Neuron, Recorder};
 use crate::bounds::chain::Objective;
 use crate::kernels::Kernel;
 use crate::kernels::rows::BLOCK_ROUNDINGS;
@@ -102,7 +103,9 @@ pub struct Start<F> {
 /// A network over one box whose neurons' bounds can be tightened.
 pub trait Relaxed<F> {
     /// Tightens the bounds of all neurons from the bottom up; each layer's rows read the layers below as they are by then.
-    fn tighten(&mut self, effort: Effort, stop: &(dyn Fn() -> bool + Sync));
+    fn tighten(&mut self, effort: Effort, recorder: Option<&mut Recorder>, stop: &(dyn Fn() -> bool + Sync));
+    /// How a certificate names a neuron of the program: activation and element.
+    fn name(&self, neuron: Neuron) -> Option<(usize, usize)>;
     /// What sweeps run on.
     fn program(&self) -> &Program<'_, F>;
     /// The row of an objective without coefficients of inputs, after [`Relaxed::tighten`].

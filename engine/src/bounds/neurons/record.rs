@@ -1,0 +1,197 @@
+//! What row trees leave for a certificate: the multipliers of their leaves, written as steps (docs/certificate.md).
+
+use super::batch::Split;
+use super::program::{Node, Program};
+use crate::graph::Graph;
+use crate::kernels::Kernel;
+use crate::ops::Operation;
+use crate::proof::Steps;
+
+/// A neuron of a program: the hinge's node, and the element.
+pub type Neuron = (u32, u32);
+
+/// The multipliers that bound a row in one region.
+#[derive(Clone, Debug)]
+pub struct Multipliers {
+    /// From the root on: the neuron, its side (true for active), and the multiplier of that fact.
+    pub splits: Box<[(Neuron, bool, f32)]>,
+    /// Lower slopes of the program's unstable neurons below the row, in 255ths.
+    pub slopes: Box<[u8]>,
+}
+
+impl Multipliers {
+    /// Memory in bytes, about.
+    pub fn size(&self) -> u64 {
+        (self.slopes.len() + self.splits.len() * size_of::<(Neuron, bool, f32)>() + 48) as u64
+    }
+}
+
+/// Finds the unstable neurons' slopes among all slopes of a row.
+#[derive(Clone, Debug, Default)]
+pub struct FreeSlopes {
+    places: Vec<usize>,
+    /// The neurons.
+    pub neurons: Vec<Neuron>,
+}
+
+impl FreeSlopes {
+    /// Of rows that start at node `last`.
+    pub fn below<F: Kernel>(program: &Program<F>, last: usize) -> FreeSlopes {
+        let mut free = FreeSlopes::default();
+        let mut first = 0;
+        for (id, node) in program.nodes[..=last].iter().enumerate() {
+            let Node::Hinge(hinge) = node else { continue };
+            for i in (0..hinge.up.len()).filter(|&i| hinge.unstable(i)) {
+                free.places.push(first + i);
+                free.neurons.push((id as u32, i as u32));
+            }
+            first += hinge.up.len();
+        }
+        free
+    }
+
+    /// The multipliers of a row with these slopes and splits.
+    pub fn multipliers<F: Kernel>(&self, slopes: &[F], splits: &[Split<F>]) -> Multipliers {
+        let byte = |&place: &usize| (slopes[place].to_f64() * 255.0).round() as u8;
+        let split = |s: &Split<F>| ((s.node, s.neuron), s.active, s.beta.to_f64() as f32);
+        Multipliers { splits: splits.iter().map(split).collect(), slopes: self.places.iter().map(byte).collect() }
+    }
+}
+
+/// How a certificate names a program's neurons: activation and element.
+pub type Names<'a> = dyn Fn(Neuron) -> Option<(usize, usize)> + 'a;
+
+/// The steps of the root of a case, in the order in which they are taken.
+#[derive(Clone, Debug)]
+pub struct Recorder {
+    /// Elements of every activation.
+    lens: Vec<usize>,
+    steps: Steps,
+    most: u64,
+    failed: Option<String>,
+}
+
+impl Recorder {
+    /// Of a network of affine operators and hinges; keeps at most `most` bytes.
+    pub fn new(graph: &Graph, most: u64) -> Recorder {
+        let hinges = graph.nodes.iter().filter(|n| matches!(n.operation, Operation::Scalar(_)));
+        Recorder { lens: hinges.map(|n| n.len()).collect(), steps: Steps::default(), most, failed: None }
+    }
+
+    /// Nothing more is kept.
+    pub fn give_up(&mut self, why: impl Into<String>) {
+        self.failed.get_or_insert(why.into());
+        self.steps.clear();
+    }
+
+    /// Bytes that may still be kept.
+    pub fn room(&self) -> u64 {
+        if self.failed.is_some() { 0 } else { self.most.saturating_sub(self.steps.bytes().len() as u64) }
+    }
+
+    /// True if nothing is kept any more.
+    pub fn has_given_up(&self) -> bool {
+        self.failed.is_some()
+    }
+
+    /// Gives up as it would keep too much.
+    pub fn run_out(&mut self) {
+        let megabytes = self.most >> 20;
+        self.give_up(format!("the proof takes more than {megabytes} MB (a quarter of the memory limit)"));
+    }
+
+    /// Interval arithmetic for an activation's operand.
+    pub fn intervals(&mut self, activation: usize) {
+        self.add(|steps| steps.refresh_by_intervals(activation));
+    }
+
+    /// Fresh bounds with default slopes for all activations.
+    pub fn defaults(&mut self) {
+        let count = self.lens.len();
+        self.add(|steps| {
+            (0..count).for_each(|activation| steps.refresh_by_intervals(activation));
+            steps.refresh_all();
+        });
+    }
+
+    /// Ends of an activation's elements: (element, true for the lower end, leaves of the row's tree).
+    pub fn ends(&mut self, activation: usize, names: &Names, free: &[Neuron], ends: &[(usize, bool, &[Multipliers])]) {
+        let Some(trees) = self.trees(activation, names, free, ends.iter().map(|e| (Some(2 * e.0 + e.1 as usize), e.2))) else { return };
+        self.add(|steps| steps.refresh_by_trees(activation, ends.len(), &trees.0, &trees.1));
+    }
+
+    /// A disjunct that one of its rows excludes.
+    pub fn drop(&mut self, disjunct: usize, row: usize, names: &Names, free: &[Neuron], leaves: &[Multipliers]) {
+        let Some(trees) = self.trees(self.lens.len(), names, free, std::iter::once((None, leaves))) else { return };
+        self.add(|steps| steps.drop_by_tree(disjunct, row, &trees.0, &trees.1));
+    }
+
+    fn add(&mut self, write: impl FnOnce(&mut Steps)) {
+        if self.failed.is_none() {
+            write(&mut self.steps);
+            if self.steps.bytes().len() as u64 > self.most {
+                self.run_out();
+            }
+        }
+    }
+
+    /// Masks of the free elements of the activations below `end`, and trees, each after its head.
+    fn trees<'t>(
+        &mut self,
+        end: usize,
+        names: &Names,
+        free: &[Neuron],
+        trees: impl Iterator<Item = (Option<usize>, &'t [Multipliers])>,
+    ) -> Option<(Vec<u8>, Steps)> {
+        if self.failed.is_some() {
+            return None;
+        }
+        let lens = &self.lens[..end];
+        let named: Option<Vec<(usize, usize)>> = free.iter().map(|&n| names(n).filter(|a| a.0 < end && a.1 < lens[a.0])).collect();
+        let Some(named) = named else {
+            self.give_up("the network's activations are not in the order of its layers");
+            return None;
+        };
+        let mut order: Vec<usize> = (0..named.len()).collect();
+        order.sort_unstable_by_key(|&k| named[k]);
+        let mut steps = Steps::default();
+        for (head, leaves) in trees {
+            if let Some(end) = head {
+                steps.varint(end as u64);
+            }
+            write_tree(leaves, names, &order, &mut steps);
+        }
+        Some((masks(lens, &named), steps))
+    }
+
+    /// The steps, or why there are none.
+    pub fn finish(self) -> Result<Steps, String> {
+        match self.failed {
+            Some(why) => Err(why),
+            None => Ok(self.steps),
+        }
+    }
+}
+
+fn masks(lens: &[usize], named: &[(usize, usize)]) -> Vec<u8> {
+    let mut masks: Vec<Vec<u8>> = lens.iter().map(|len| vec![0; len.div_ceil(8)]).collect();
+    named.iter().for_each(|&(activation, element)| masks[activation][element / 8] |= 1 << (element % 8));
+    masks.concat()
+}
+
+/// The tree of some leaves, in pre-order: at every leaf the splits that no leaf before it went through are new.
+fn write_tree(leaves: &[Multipliers], names: &Names, order: &[usize], steps: &mut Steps) {
+    let mut sorted: Vec<&Multipliers> = leaves.iter().collect();
+    sorted.sort_by(|a, b| a.splits.iter().map(|s| s.1).cmp(b.splits.iter().map(|s| s.1)));
+    let mut before: Option<&Multipliers> = None;
+    for leaf in sorted {
+        let shared = before.map_or(0, |b| 1 + b.splits.iter().zip(&leaf.splits).take_while(|(x, y)| x.1 == y.1).count());
+        for (neuron, _, _) in leaf.splits.iter().skip(shared) {
+            // A neuron without a name is one that is not free either, which `trees` refuses.
+            let (activation, element) = names(*neuron).unwrap_or_default();
+            steps.tree_split(activation, element);
+        }
+        steps.tree_leaf(leaf.splits.iter().map(|s| s.2), order.iter().map(|&k| leaf.slopes[k]));
+        before = Some(leaf);
+    }
+}
