@@ -184,7 +184,8 @@ impl Trees {
         let first = self.sides.len();
         for &(activation, element, active) in path {
             let beta = cursor.weight()?;
-            if state.void {
+            // Negative zero: this leaf bounds a larger region.
+            if state.void || beta.is_sign_negative() {
                 continue;
             }
             let at = &relaxed.plan.activations[activation];

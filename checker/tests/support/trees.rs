@@ -43,7 +43,7 @@ fn tree(relus: &[(usize, usize)], depth: usize, slopes: usize, random: &mut Rand
     }
     bytes.push(0);
     for _ in 0..depth {
-        let beta = [0.0, 1.0, 1e-30, 1e30, 0.25 * random.unit().abs() as f32][random.below(5)];
+        let beta = [0.0, -0.0, 1.0, 1e-30, 1e30, 0.25 * random.unit().abs() as f32][random.below(6)];
         bytes.extend(beta.to_le_bytes());
     }
     (0..slopes).for_each(|_| bytes.push([0, 255, random.bits() as u8][random.below(3)]));

@@ -196,7 +196,7 @@ struct Tree {
     /// The number of its row among the disjunct's.
     row: usize,
     /// What bounds the closed leaves.
-    leaves: Vec<Multipliers>,
+    leaves: Vec<Arc<Multipliers>>,
     start: Arc<Start<f32>>,
     strict: bool,
     open: Vec<Leaf<f32>>,

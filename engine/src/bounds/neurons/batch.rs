@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::forest::Score;
 use super::program::{Hinge, Input, Node, Program, Start};
+use super::record::Multipliers;
 use crate::kernels::hinges::{Layer, climb, relax_free, weigh};
 use crate::kernels::rows::absolute_dot;
 use crate::kernels::vectors::AdamStep;
@@ -50,6 +51,8 @@ pub struct Row<F> {
     pub error: f64,
     /// A bound from a region that contains this one.
     pub inherited: f64,
+    /// What the inherited bound rests on, where that is recorded.
+    pub proof: Option<Arc<Multipliers>>,
     /// How many regions around this one, from the next one outwards, would be closed without allowances for rounding.
     pub blurred: u8,
     /// Anything that the caller wants to know again.
@@ -132,7 +135,19 @@ impl<'p, F: Kernel> Batch<'p, F> {
         }
         let moments = vec![[F::ZERO; 3]; splits.len()];
         let (bound, previous) = (f64::INFINITY, f64::INFINITY);
-        self.rows.push(Row { start, splits, steps: 0, bound, previous, error: 0.0, inherited: f64::INFINITY, blurred: 0, tag, moments });
+        self.rows.push(Row {
+            start,
+            splits,
+            steps: 0,
+            bound,
+            previous,
+            error: 0.0,
+            inherited: f64::INFINITY,
+            proof: None,
+            blurred: 0,
+            tag,
+            moments,
+        });
     }
 
     /// The slopes of row `r`.

@@ -240,10 +240,10 @@ impl<'c, F: Kernel> Layers<'c, F> {
                     let (n, first) = (i % neurons.len(), i < neurons.len());
                     let Some((own, element)) = self.origin(k, neurons[n]).filter(|o| o.0 == activation) else { continue };
                     debug_assert_eq!(own, activation);
-                    ends.extend(ending.all_leaves(&free).map(|leaves| (element, sides[n] != first, leaves)));
+                    ends.extend(ending.all_leaves().map(|leaves| (element, sides[n] != first, leaves)));
                 }
             }
-            let ends: Vec<(usize, bool, &[Multipliers])> = ends.iter().map(|(e, lower, leaves)| (*e, *lower, &leaves[..])).collect();
+            let ends: Vec<(usize, bool, &[Arc<Multipliers>])> = ends.iter().map(|(e, lower, leaves)| (*e, *lower, &leaves[..])).collect();
             recorder.ends(activation, &|neuron| self.name(neuron), &free.neurons, &ends);
         }
     }

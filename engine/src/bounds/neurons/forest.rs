@@ -100,6 +100,8 @@ pub struct Leaf<F> {
     pub splits: Vec<Split<F>>,
     /// The slopes; none at a root.
     pub slopes: Option<Box<[F]>>,
+    /// What the bound rests on, where that is recorded.
+    pub proof: Option<Arc<Multipliers>>,
     /// The neuron to split next; none if no unstable one matters.
     pub next: Option<(u32, u32)>,
     /// How many regions from this one outwards would be closed without allowances for rounding.
@@ -109,13 +111,14 @@ pub struct Leaf<F> {
 impl<F> Leaf<F> {
     /// The whole box, not bounded yet.
     pub fn root() -> Leaf<F> {
-        Leaf { bound: f64::INFINITY, splits: Vec::new(), slopes: None, next: None, blurred: 0 }
+        Leaf { bound: f64::INFINITY, splits: Vec::new(), slopes: None, proof: None, next: None, blurred: 0 }
     }
 
     /// Memory of the leaf in bytes, about.
     pub fn size(&self) -> u64 {
         let slopes = self.slopes.as_ref().map_or(0, |s| s.len());
-        (slopes * size_of::<F>() + self.splits.len() * size_of::<Split<F>>() + 96) as u64
+        (self.proof.as_ref().map_or(0, |p| p.size()) as usize + slopes * size_of::<F>() + self.splits.len() * size_of::<Split<F>>() + 96)
+            as u64
     }
 }
 
@@ -137,16 +140,15 @@ pub struct Ending<F> {
     /// Leaves that are still open although every unstable neuron that matters is fixed, or that rounding keeps open.
     pub stuck: Vec<Leaf<F>>,
     /// What bounds the closed leaves, where that is recorded.
-    pub leaves: Vec<Multipliers>,
+    pub leaves: Vec<Arc<Multipliers>>,
     /// Points of the box (in the program's inputs) at which the bounds of some open leaves were attained, the root's first.
     pub points: Vec<Vec<F>>,
 }
 
 impl<F: Kernel> Ending<F> {
     /// What bounds all leaves, the open ones included; none if some leaf has never been bounded.
-    pub fn all_leaves(&self, free: &FreeSlopes) -> Option<Vec<Multipliers>> {
-        let open = self.open.iter().chain(&self.stuck);
-        let open: Option<Vec<Multipliers>> = open.map(|leaf| Some(free.multipliers(leaf.slopes.as_deref()?, &leaf.splits))).collect();
+    pub fn all_leaves(&self) -> Option<Vec<Arc<Multipliers>>> {
+        let open: Option<Vec<Arc<Multipliers>>> = self.open.iter().chain(&self.stuck).map(|leaf| leaf.proof.clone()).collect();
         Some(self.leaves.iter().cloned().chain(open?).collect()).filter(|leaves: &Vec<_>| !leaves.is_empty())
     }
 }
@@ -274,9 +276,8 @@ impl<'p, F: Kernel> Forest<'p, F> {
                     splits.push(Split { node, neuron, active, beta: F::ZERO });
                     batch.add(tree.goal.start.clone(), splits, leaf.slopes.as_deref(), tag);
                     let row = batch.rows.last_mut().expect("just added");
-                    // What is recorded must stand on its own.
-                    row.inherited = if self.settings.record { f64::INFINITY } else { leaf.bound };
-                    row.blurred = leaf.blurred;
+                    (row.inherited, row.blurred) = (leaf.bound, leaf.blurred);
+                    row.proof = leaf.proof.as_ref().map(|proof| Arc::new(proof.inherited((node, neuron), active)));
                 }
                 tree.flying += 2;
             }
@@ -304,7 +305,7 @@ impl<'p, F: Kernel> Forest<'p, F> {
         tree.flying -= 1;
         tree.ending.nodes += 1;
         if tree.closes(bound) {
-            tree.ending.leaves.extend(free.map(|free| free.multipliers(&batch.save(r), &batch.rows[r].splits)));
+            tree.ending.leaves.extend(free.map(|free| proof(batch, r, free)));
             let row = batch.remove(r);
             tree.ending.closed += 1;
             tree.ending.proved += 0.5f64.powi(row.splits.len() as i32);
@@ -316,10 +317,11 @@ impl<'p, F: Kernel> Forest<'p, F> {
             tree.ending.points.push(batch.point(r));
         }
         let (next, slopes) = (if bounded { batch.pick(r, self.settings.score) } else { None }, batch.save(r));
+        let proof = free.filter(|_| bounded).map(|free| proof(batch, r, free)).or_else(|| batch.rows[r].proof.clone());
         let row = batch.remove(r);
         let slopes = (bounded || !row.splits.is_empty()).then_some(slopes);
         let blurred = if bounded && row.bound - row.error < 0.0 { row.blurred.saturating_add(1) } else { 0 };
-        let leaf = Leaf { bound, splits: row.splits, slopes, next, blurred };
+        let leaf = Leaf { bound, splits: row.splits, slopes, proof, next, blurred };
         if blurred >= self.settings.most_blurred {
             tree.ending.stuck.push(leaf);
             return;
@@ -330,6 +332,13 @@ impl<'p, F: Kernel> Forest<'p, F> {
             sift_up(&mut tree.goal.leaves, last);
         }
     }
+}
+
+/// What the bound of row `r` rests on: its own multipliers, or those of the region that contains it.
+fn proof<F: Kernel>(batch: &Batch<F>, r: usize, free: &FreeSlopes) -> Arc<Multipliers> {
+    let row = &batch.rows[r];
+    let inherited = row.proof.as_ref().filter(|_| row.inherited < row.bound);
+    inherited.cloned().unwrap_or_else(|| Arc::new(free.multipliers(&batch.save(r), &row.splits)))
 }
 
 struct Growth {

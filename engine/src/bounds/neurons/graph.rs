@@ -151,13 +151,13 @@ impl<'n, F: Working> GraphRows<'n, F> {
             let free = FreeSlopes::below(&self.program, p);
             let ends = tasks.iter().zip(&results).flat_map(|(elements, endings)| {
                 let end = |(k, ending): (usize, &Ending<F>)| {
-                    let leaves = ending.all_leaves(&free)?;
+                    let leaves = ending.all_leaves()?;
                     Some((elements[k % elements.len()], k >= elements.len(), leaves))
                 };
                 endings.iter().enumerate().filter_map(end).collect::<Vec<_>>()
             });
-            let ends: Vec<(usize, bool, Vec<Multipliers>)> = ends.collect();
-            let ends: Vec<(usize, bool, &[Multipliers])> = ends.iter().map(|(e, lower, leaves)| (*e, *lower, &leaves[..])).collect();
+            let ends: Vec<(usize, bool, Vec<Arc<Multipliers>>)> = ends.collect();
+            let ends: Vec<(usize, bool, &[Arc<Multipliers>])> = ends.iter().map(|(e, lower, leaves)| (*e, *lower, &leaves[..])).collect();
             recorder.ends(self.activation(id), &|neuron| self.name(neuron), &free.neurons, &ends);
         }
         for (elements, endings) in tasks.iter().zip(results) {

@@ -1,5 +1,7 @@
 //! What row trees leave for a certificate: the multipliers of their leaves, written as steps (docs/certificate.md).
 
+use std::sync::Arc;
+
 use super::batch::Split;
 use super::program::{Node, Program};
 use crate::graph::Graph;
@@ -13,13 +15,23 @@ pub type Neuron = (u32, u32);
 /// The multipliers that bound a row in one region.
 #[derive(Clone, Debug)]
 pub struct Multipliers {
-    /// From the root on: the neuron, its side (true for active), and the multiplier of that fact.
+    /// From the root on: the neuron, its side (true for active), and the multiplier of that fact; [`UNUSED`] where the bound
+    /// does not rest on it.
     pub splits: Box<[(Neuron, bool, f32)]>,
     /// Lower slopes of the program's unstable neurons below the row, in 255ths.
     pub slopes: Box<[u8]>,
 }
 
+/// Marks a side that a bound does not rest on.
+const UNUSED: f32 = -0.0;
+
 impl Multipliers {
+    /// The same bound for a part of the region, on one side of another neuron.
+    pub fn inherited(&self, neuron: Neuron, active: bool) -> Multipliers {
+        let splits = self.splits.iter().copied().chain([(neuron, active, UNUSED)]).collect();
+        Multipliers { splits, slopes: self.slopes.clone() }
+    }
+
     /// Memory in bytes, about.
     pub fn size(&self) -> u64 {
         (self.slopes.len() + self.splits.len() * size_of::<(Neuron, bool, f32)>() + 48) as u64
@@ -53,7 +65,7 @@ impl FreeSlopes {
     /// The multipliers of a row with these slopes and splits.
     pub fn multipliers<F: Kernel>(&self, slopes: &[F], splits: &[Split<F>]) -> Multipliers {
         let byte = |&place: &usize| (slopes[place].to_f64() * 255.0).round() as u8;
-        let split = |s: &Split<F>| ((s.node, s.neuron), s.active, s.beta.to_f64() as f32);
+        let split = |s: &Split<F>| ((s.node, s.neuron), s.active, s.beta.to_f64() as f32 + 0.0);
         Multipliers { splits: splits.iter().map(split).collect(), slopes: self.places.iter().map(byte).collect() }
     }
 }
@@ -115,13 +127,13 @@ impl Recorder {
     }
 
     /// Ends of an activation's elements: (element, true for the lower end, leaves of the row's tree).
-    pub fn ends(&mut self, activation: usize, names: &Names, free: &[Neuron], ends: &[(usize, bool, &[Multipliers])]) {
+    pub fn ends(&mut self, activation: usize, names: &Names, free: &[Neuron], ends: &[(usize, bool, &[Arc<Multipliers>])]) {
         let Some(trees) = self.trees(activation, names, free, ends.iter().map(|e| (Some(2 * e.0 + e.1 as usize), e.2))) else { return };
         self.add(|steps| steps.refresh_by_trees(activation, ends.len(), &trees.0, &trees.1));
     }
 
     /// A disjunct that one of its rows excludes.
-    pub fn drop(&mut self, disjunct: usize, row: usize, names: &Names, free: &[Neuron], leaves: &[Multipliers]) {
+    pub fn drop(&mut self, disjunct: usize, row: usize, names: &Names, free: &[Neuron], leaves: &[Arc<Multipliers>]) {
         let Some(trees) = self.trees(self.lens.len(), names, free, std::iter::once((None, leaves))) else { return };
         self.add(|steps| steps.drop_by_tree(disjunct, row, &trees.0, &trees.1));
     }
@@ -141,7 +153,7 @@ impl Recorder {
         end: usize,
         names: &Names,
         free: &[Neuron],
-        trees: impl Iterator<Item = (Option<usize>, &'t [Multipliers])>,
+        trees: impl Iterator<Item = (Option<usize>, &'t [Arc<Multipliers>])>,
     ) -> Option<(Vec<u8>, Steps)> {
         if self.failed.is_some() {
             return None;
@@ -180,8 +192,8 @@ fn masks(lens: &[usize], named: &[(usize, usize)]) -> Vec<u8> {
 }
 
 /// The tree of some leaves, in pre-order: at every leaf the splits that no leaf before it went through are new.
-fn write_tree(leaves: &[Multipliers], names: &Names, order: &[usize], steps: &mut Steps) {
-    let mut sorted: Vec<&Multipliers> = leaves.iter().collect();
+fn write_tree(leaves: &[Arc<Multipliers>], names: &Names, order: &[usize], steps: &mut Steps) {
+    let mut sorted: Vec<&Multipliers> = leaves.iter().map(|leaf| &**leaf).collect();
     sorted.sort_by(|a, b| a.splits.iter().map(|s| s.1).cmp(b.splits.iter().map(|s| s.1)));
     let mut before: Option<&Multipliers> = None;
     for leaf in sorted {
