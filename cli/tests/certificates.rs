@@ -110,6 +110,77 @@ fn a_tree_serves_a_network_with_other_weights() {
     assert_ne!(fails.verdict(), "unsat", "{fails:?}");
 }
 
+/// Seventy inputs, too many to split: `rows` numbers between -1 and 1 that look like chance.
+fn weights(rows: usize, columns: usize, seed: u64) -> Vec<Vec<f32>> {
+    let mut state = seed;
+    let mut number = || {
+        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
+    };
+    (0..rows).map(|_| (0..columns).map(|_| number()).collect()).collect()
+}
+
+fn wide_model() -> Model {
+    let [first, second, last] = [weights(10, 70, 1), weights(10, 10, 2), weights(1, 10, 3)];
+    let rows = |w: &'static [Vec<f32>]| w.iter().map(|r| &r[..]).collect::<Vec<&[f32]>>();
+    let leak = |w: Vec<Vec<f32>>| rows(Vec::leak(w));
+    Model::new(&[1, 70])
+        .gemm("X", "A", &leak(first), &[0.1; 10])
+        .apply("Relu", &["A"], "H")
+        .gemm("H", "B", &leak(second), &[-0.2; 10])
+        .apply("Relu", &["B"], "G")
+        .gemm("G", "Y", &leak(last), &[0.0])
+        .output("Y", &[1, 1])
+}
+
+/// The least threshold of a list that is proved, with its certificate in `proof.cert`.
+fn least_proved(semantics: &str) -> (Bench, f64) {
+    let ranges = vec![("-0.1", "0.1"); 70];
+    for threshold in (0..80).map(|k| 0.25 + 0.05 * k as f64) {
+        let bench = Bench::new(&wide_model(), &query(&ranges, 1, &format!("(assert (>= Y_0 {threshold}))")));
+        let options = ["--certificate", "proof.cert", "--semantics", semantics, "--timeout", "20"];
+        let run = bench.run(&[&["verify", "net.onnx", "query.vnnlib"], &options[..]].concat());
+        if run.verdict() == "unsat" {
+            assert!(run.output.contains("note: certificate accepted: holds"), "{}", run.output);
+            return (bench, threshold);
+        }
+        assert_eq!(run.verdict(), "sat", "{run:?}");
+    }
+    panic!("no threshold was proved");
+}
+
+#[test]
+fn proofs_of_wide_networks_by_splitting_neurons_are_certified() {
+    for semantics in ["real", "both"] {
+        let (bench, _) = least_proved(semantics);
+        let proof = std::fs::read(bench.path("proof.cert")).expect("written");
+        let check = bench.run(&["check", "net.onnx", "query.vnnlib", "proof.cert"]);
+        assert!(check.code == 0 && check.output.starts_with(&format!("accepted: holds ({semantics})")), "{check:?}");
+        // It is a tree, not bounds of the whole box: each split of a row's tree adds to it.
+        assert!(proof.len() > 500, "{} bytes", proof.len());
+        // The same bytes for a neighbouring query prove nothing there by themselves.
+        bench.write("other.vnnlib", query(&vec![("-0.2", "0.2"); 70], 1, "(assert (>= Y_0 0.1))").as_bytes());
+        assert_eq!(bench.run(&["check", "net.onnx", "other.vnnlib", "proof.cert"]).code, 1);
+    }
+}
+
+/// Multipliers are free, so a changed one may do as well; but a proof that is accepted after a change proves the same.
+#[test]
+fn changed_bytes_of_a_wide_proof_are_refused_or_prove_the_same() {
+    let (bench, _) = least_proved("real");
+    let proof = std::fs::read(bench.path("proof.cert")).expect("written");
+    let mut refused = 0;
+    for at in (87..proof.len()).step_by((proof.len() - 87) / 60) {
+        let mut changed = proof.clone();
+        changed[at] ^= 0x90;
+        bench.write("changed.cert", &changed);
+        let check = bench.run(&["check", "net.onnx", "query.vnnlib", "changed.cert"]);
+        assert!(check.code == 1 || check.code == 0, "byte {at}: {check:?}");
+        refused += (check.code == 1) as usize;
+    }
+    assert!(refused > 0);
+}
+
 #[test]
 fn what_cannot_be_certified_says_so() {
     let model = Model::new(&[1, 1]).gemm("X", "H", &[&[1.0]], &[0.0]).apply("Sigmoid", &["H"], "Y").output("Y", &[1, 1]);

@@ -177,6 +177,11 @@ impl Solver<'_> {
                 first += case.disjuncts.len();
                 continue;
             }
+            if let Some(least) = self.prove_recorded(chains.as_ref(), case, first, semantics, recorded.trees.get(done), &mut statistics) {
+                margin = margin.min(least);
+                first += case.disjuncts.len();
+                continue;
+            }
             let small = Small { chains: chains.as_ref(), skeleton: skeleton.as_ref(), log: recorded.trees.get(done) };
             let outcome = self.search_small(&small, case, first, semantics, &mut statistics).unwrap_or_else(|| {
                 let log = recorded.trees.get(done).map(|log| &**log);
@@ -264,6 +269,23 @@ impl Solver<'_> {
             Err(why) => return Some(CaseOutcome::Open(Reason::Unsupported(why), None)),
         };
         Some(small::search(self, with_starts, &build, &check, statistics)?.outcome(self, case, first, semantics))
+    }
+
+    /// By trees of neuron splits, which are recorded, where splitting inputs would take too many parts; none if that fails.
+    fn prove_recorded(
+        &self,
+        chains: Option<&Chains>,
+        case: &Case,
+        first: usize,
+        semantics: Semantics,
+        log: Option<&Arc<Log>>,
+        statistics: &mut Statistics,
+    ) -> Option<f64> {
+        let chain = &chains.filter(|_| self.begun.is_none() && self.network.input_len() >= small::MANY_INPUTS)?.single.as_ref()?.chain;
+        match wide::decide_chain(self, chain, case, first, semantics, log?, statistics)? {
+            CaseOutcome::Proved(margin) => Some(margin),
+            _ => None,
+        }
     }
 
     fn chain_method<'a>(

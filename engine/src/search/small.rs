@@ -89,7 +89,7 @@ impl<'m, M: Method> Strand<'m, M> {
 }
 
 /// From so many inputs on, phases begin: halving one input among many changes little.
-const MANY_INPUTS: usize = 12;
+pub const MANY_INPUTS: usize = 12;
 /// Steps of the first turn of the chain engine where it begins.
 const LONG: u64 = 1 << 18;
 /// Steps of the first turn on phases where they begin, and of the first turn of whatever comes second.

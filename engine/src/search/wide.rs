@@ -40,18 +40,7 @@ pub fn decide(
     statistics: &mut Statistics,
 ) -> CaseOutcome {
     let network = Network::new(solver.network, problem::deployed(semantics, solver.network.element));
-    let (low, high) = problem::region_box(case, semantics, solver.network.element);
-    let root = Root {
-        solver,
-        case,
-        first,
-        semantics,
-        network: &network,
-        region: Ranges { low, high },
-        single: problem::objectives(case, solver.network, semantics),
-        double: problem::objectives(case, solver.network, semantics),
-        log,
-    };
+    let root = Root::new(solver, &network, case, first, semantics, log);
     let chain = chain.and_then(|chain| root.chain_rows(chain));
     let by_neurons = chain.and_then(|rows| root.decide_neurons(Box::new(rows), &CHAIN_ROUNDS, statistics));
     let recorded = || root.log.and_then(|_| root.decide_recorded(statistics));
@@ -59,6 +48,23 @@ pub fn decide(
         Some(outcome) => outcome,
         None => root.decide(statistics),
     }
+}
+
+/// Proves a case of a chain by trees of neuron splits alone, recorded in `log`.
+pub fn decide_chain(
+    solver: &Solver,
+    chain: &Chain<f32>,
+    case: &Case,
+    first: usize,
+    semantics: Semantics,
+    log: &Log,
+    statistics: &mut Statistics,
+) -> Option<CaseOutcome> {
+    let network = Network::new(solver.network, problem::deployed(semantics, solver.network.element));
+    let root = Root::new(solver, &network, case, first, semantics, Some(log));
+    let rows = root.chain_rows(chain)?;
+    // Small networks have other methods: the later rounds would take memory and time from them.
+    root.decide_neurons(Box::new(rows), &CHAIN_ROUNDS[..2], statistics)
 }
 
 struct Root<'a> {
@@ -72,6 +78,30 @@ struct Root<'a> {
     double: Objectives<f64>,
     /// Where a proof is recorded.
     log: Option<&'a Log>,
+}
+
+impl<'a> Root<'a> {
+    fn new(
+        solver: &'a Solver<'a>,
+        network: &'a Network<'a>,
+        case: &'a Case,
+        first: usize,
+        semantics: Semantics,
+        log: Option<&'a Log>,
+    ) -> Root<'a> {
+        let (low, high) = problem::region_box(case, semantics, solver.network.element);
+        Root {
+            solver,
+            case,
+            first,
+            semantics,
+            network,
+            region: Ranges { low, high },
+            single: problem::objectives(case, solver.network, semantics),
+            double: problem::objectives(case, solver.network, semantics),
+            log,
+        }
+    }
 }
 
 impl Root<'_> {
