@@ -218,14 +218,16 @@ pub struct Lines<'a> {
     pub upper_constant: &'a [f64],
     /// Constant per unit of negative coefficient (multiplied by the coefficient as it is).
     pub lower_constant: &'a [f64],
-    /// Error per unit of absolute coefficient.
+    /// Error per unit of absolute coefficient: at least the sum of the two below.
     pub error: &'a [f64],
-    /// Error per unit of the absolute coefficient that is passed on.
+    /// The part of it that the coefficient itself pays, whatever its slope.
+    pub own_error: &'a [f64],
+    /// The part per unit of the absolute coefficient that is passed on, which is no larger.
     pub passed_error: &'a [f64],
 }
 
-/// Takes rows of coefficients through lines, in place: `c -> c t`; adds `sum c p` to the row's constant and
-/// `sum |c| e + |c t| f` to its error.
+/// Takes rows of coefficients through lines, in place: `c -> c t`; adds `sum c p` to the row's constant and `sum |c| e`
+/// to its error.
 pub struct Pass<'a> {
     /// Rows of `width` coefficients, a multiple of [`LANES`].
     pub coefficients: &'a mut [f64],
@@ -245,7 +247,7 @@ impl Kernel for Pass<'_> {
         let n = self.width / LANES;
         let (us, ls) = (&vectors(self.lines.upper_slope)[..n], &vectors(self.lines.lower_slope)[..n]);
         let (uc, lc) = (&vectors(self.lines.upper_constant)[..n], &vectors(self.lines.lower_constant)[..n]);
-        let (er, pe) = (&vectors(self.lines.error)[..n], &vectors(self.lines.passed_error)[..n]);
+        let er = &vectors(self.lines.error)[..n];
         let rows = self.coefficients.chunks_exact_mut(self.width.max(1));
         for ((row, k), e) in rows.zip(self.constants).zip(self.errors) {
             let row: &mut [Vector] = &mut row.as_chunks_mut().0[..n];
@@ -254,17 +256,17 @@ impl Kernel for Pass<'_> {
                 let x = row[i];
                 let (above, below) = parts(x);
                 constant = multiply_add::<FUSED>(below, lc[i], multiply_add::<FUSED>(above, uc[i], constant));
+                wrong = multiply_add::<FUSED>(absolute(x), er[i], wrong);
                 // One of the products is zero, so this rounds once.
-                let passed = multiply_add::<FUSED>(above, us[i], multiply_add::<FUSED>(below, ls[i], [0.0; LANES]));
-                wrong = multiply_add::<FUSED>(absolute(x), er[i], multiply_add::<FUSED>(absolute(passed), pe[i], wrong));
-                row[i] = passed;
+                row[i] = multiply_add::<FUSED>(above, us[i], multiply_add::<FUSED>(below, ls[i], [0.0; LANES]));
             }
             (*k, *e) = (constant, wrong);
         }
     }
 }
 
-/// As [`Pass`], but every row has its own slopes for negative coefficients, and what they mean for the operand's constants.
+/// As [`Pass`], but every row has its own slopes for negative coefficients, and what they mean for the operand's constants. Of the
+/// error each coefficient pays its own part, and what it passes on the other one: slopes are often 0.
 pub struct PassFreely<'a> {
     /// Rows of `width` coefficients, a multiple of [`LANES`].
     pub coefficients: &'a mut [f64],
@@ -287,7 +289,7 @@ impl Kernel for PassFreely<'_> {
     fn run<const FUSED: bool>(self) {
         let n = self.width / LANES;
         let (us, uc) = (&vectors(self.lines.upper_slope)[..n], &vectors(self.lines.upper_constant)[..n]);
-        let (er, pe) = (&vectors(self.lines.error)[..n], &vectors(self.lines.passed_error)[..n]);
+        let (er, pe) = (&vectors(self.lines.own_error)[..n], &vectors(self.lines.passed_error)[..n]);
         let bias = &vectors(self.bias)[..n];
         let rows = self.coefficients.chunks_exact_mut(self.width.max(1));
         let slopes = self.slopes.chunks_exact(self.width.max(1));
@@ -417,7 +419,7 @@ pub struct Hinges<'a> {
     /// Factor of all errors and sizes.
     pub slack: f64,
     /// Slopes, constants and errors, as in [`Lines`].
-    pub lines: [&'a mut [f64]; 6],
+    pub lines: [&'a mut [f64]; 7],
     /// Sizes of the hinges.
     pub value: &'a mut [f64],
     /// The sum of the operands' sizes, per lane.
@@ -432,13 +434,13 @@ impl Kernel for Hinges<'_> {
         let n = self.low.len() / LANES;
         let (low, high) = (&vectors(self.low)[..n], &vectors(self.high)[..n]);
         let (bias, magnitude) = (&vectors(self.bias)[..n], &vectors(self.magnitude)[..n]);
-        let [us, ls, uc, lc, er, pe] = self.lines;
+        let [us, ls, uc, lc, er, oe, pe] = self.lines;
         let (us, ls): (&mut [Vector], &mut [Vector]) = (us.as_chunks_mut().0, ls.as_chunks_mut().0);
         let (uc, lc): (&mut [Vector], &mut [Vector]) = (uc.as_chunks_mut().0, lc.as_chunks_mut().0);
-        let (er, pe): (&mut [Vector], &mut [Vector]) = (er.as_chunks_mut().0, pe.as_chunks_mut().0);
-        let value: &mut [Vector] = self.value.as_chunks_mut().0;
+        let (er, oe): (&mut [Vector], &mut [Vector]) = (er.as_chunks_mut().0, oe.as_chunks_mut().0);
+        let (pe, value): (&mut [Vector], &mut [Vector]) = (pe.as_chunks_mut().0, self.value.as_chunks_mut().0);
         let (us, ls, uc, lc) = (&mut us[..n], &mut ls[..n], &mut uc[..n], &mut lc[..n]);
-        let (er, pe, value) = (&mut er[..n], &mut pe[..n], &mut value[..n]);
+        let (er, oe, pe, value) = (&mut er[..n], &mut oe[..n], &mut pe[..n], &mut value[..n]);
         let mut sizes = zero;
         for i in 0..n {
             let (l, u) = (min(low[i], zero), max(high[i], zero));
@@ -463,7 +465,8 @@ impl Kernel for Hinges<'_> {
             ls[i] = sum(steep, product(sum(one, negated(steep)), s));
             uc[i] = multiply_add::<FUSED>(t, bias[i], offset);
             lc[i] = product(ls[i], bias[i]);
-            er[i] = product(alive, error);
+            er[i] = product(alive, product(sum(error, passed), [self.slack; LANES]));
+            oe[i] = product(alive, error);
             pe[i] = product(alive, passed);
             value[i] = product(alive, product(sum(reach, own), [self.slack; LANES]));
             sizes = sum(sizes, size);

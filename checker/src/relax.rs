@@ -27,6 +27,7 @@ pub struct Prepared {
     upper_constant: Vec<f64>,
     lower_constant: Vec<f64>,
     error: Vec<f64>,
+    own_error: Vec<f64>,
     passed_error: Vec<f64>,
     /// Constants of the operand that is joined with a hinge.
     pub bias: Vec<f64>,
@@ -57,6 +58,7 @@ impl Prepared {
             upper_constant: &self.upper_constant,
             lower_constant: &self.lower_constant,
             error: &self.error,
+            own_error: &self.own_error,
             passed_error: &self.passed_error,
         }
     }
@@ -357,6 +359,7 @@ impl<'p> Relaxed<'p> {
                 &mut made.upper_constant,
                 &mut made.lower_constant,
                 &mut made.error,
+                &mut made.own_error,
                 &mut made.passed_error,
             ],
             value: &mut made.value,
@@ -414,8 +417,8 @@ impl Prepared {
 
     fn clear_lines(&mut self, count: usize) {
         self.width = padded(count);
-        let Prepared { upper_slope, lower_slope, upper_constant, lower_constant, error, passed_error, value, .. } = self;
-        for array in [upper_slope, lower_slope, upper_constant, lower_constant, error, passed_error, value] {
+        let Prepared { upper_slope, lower_slope, upper_constant, lower_constant, error, own_error, passed_error, value, .. } = self;
+        for array in [upper_slope, lower_slope, upper_constant, lower_constant, error, own_error, passed_error, value] {
             array.clear();
             array.resize(padded(count), 0.0);
         }

@@ -161,7 +161,7 @@ impl Batch {
             now[row * width + side.place] = multiplier;
             let constant = &mut self.constants[row][0];
             *constant += multiplier * node.bias[side.place];
-            let error = c.abs() * lines.error[side.place] + multiplier.abs() * lines.passed_error[side.place];
+            let error = c.abs() * lines.own_error[side.place] + multiplier.abs() * lines.passed_error[side.place];
             self.errors[row][0] += error + 2.0 * UNIT * constant.abs() + TINY;
         }
     }

@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::{bench, bounds, check, digits, eval, foreign, quantized, supports, verify};
+use crate::{bench, bounds, check, digits, eval, foreign, quantized, revise, supports, verify};
 
 /// Sound verdicts for neural networks: ONNX and VNN-LIB in; `unsat` (holds), `sat` (fails, with a witness) or `unknown` out.
 #[derive(Parser)]
@@ -35,6 +35,10 @@ pub enum Command {
     Bench(Box<bench::Arguments>),
     /// Judge a certificate: accepted (0), rejected (1) or, without a network, unproved (2)
     Check(check::Arguments),
+    /// Shorten a certificate: sibling leaves that one step closes become one
+    Trim(revise::Arguments),
+    /// Make one certificate of several parts of one proof
+    Merge(revise::Arguments),
     /// Write a certificate in the format of another tool
     Export(foreign::export::Arguments),
     /// Certify the robustness of handwritten-digit classifiers; without options, of two embedded ones

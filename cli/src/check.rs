@@ -23,6 +23,9 @@ pub struct Arguments {
     /// The certificate's format, if it is one of another tool's
     #[arg(long, value_enum)]
     pub format: Option<Format>,
+    /// Also find by how much all conditions on outputs could be stricter with the same certificate
+    #[arg(long)]
+    pub room: bool,
     /// What the numbers of a certificate stand for
     #[arg(long, value_enum, default_value_t = Numbers::Decimal)]
     pub numbers: Numbers,
@@ -55,19 +58,26 @@ impl Numbers {
 pub fn run(arguments: &Arguments) -> Result<Finished, Failure> {
     match arguments.format {
         Some(format) => foreign::check::run(format, arguments),
-        None => own(&arguments.files),
+        None => own(&arguments.files, arguments.room),
     }
 }
 
 /// Our own certificates.
-fn own(files: &[PathBuf]) -> Result<Finished, Failure> {
+fn own(files: &[PathBuf], room: bool) -> Result<Finished, Failure> {
     let [model, query, certificate] = files else {
         return Err(Failure::new("give MODEL, QUERY and CERTIFICATE, or name the certificate's --format (`ironbound check --help`)"));
     };
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let subject = Subject::new(input::read_bytes(model)?, input::read_bytes(query)?);
-    match subject.judge(&input::read_bytes(certificate)?, threads) {
-        Ok(shown) => Ok(Finished::success(format!("accepted: {shown}\n"))),
+    let bytes = input::read_bytes(certificate)?;
+    match subject.judge(&bytes, threads) {
+        Ok(shown) => {
+            let found = if room { subject.room(&bytes, threads).map_err(|e| Failure::about(certificate, e))? } else { None };
+            let line = found.map_or(String::new(), |room| {
+                format!("room: {room:e} (conditions on outputs this much stricter hold by the same proof)\n")
+            });
+            Ok(Finished::success(format!("accepted: {shown}\n{line}")))
+        }
         Err(Refusal::Rejected(why)) => Ok(Finished { output: format!("rejected: {why}\n"), code: 1 }),
         Err(Refusal::Unreadable(why)) => Err(Failure::about(model, why)),
     }

@@ -17,6 +17,7 @@ mod json;
 mod options;
 mod progress;
 mod quantized;
+mod revise;
 mod supports;
 mod usage;
 mod verify;
@@ -78,6 +79,8 @@ fn run(arguments: Arguments, again: Vec<OsString>, started: Instant) -> Result<F
         }
         Some(Command::Quantized(which)) => quantized::run(&which),
         Some(Command::Check(arguments)) => check::run(&arguments),
+        Some(Command::Trim(arguments)) => revise::run(&arguments, true),
+        Some(Command::Merge(arguments)) => revise::run(&arguments, false),
         Some(Command::Export(arguments)) => foreign::export::run(&arguments),
         Some(Command::Supports(which)) => supports::run(&which),
         Some(Command::Digits(which)) => digits::run(&which),

@@ -110,6 +110,33 @@ fn a_tree_serves_a_network_with_other_weights() {
     assert_ne!(fails.verdict(), "unsat", "{fails:?}");
 }
 
+#[test]
+fn the_room_that_a_proof_leaves_is_less_than_the_property_has() {
+    let bench = asking(HOLDS);
+    bench.run(&["verify", "net.onnx", "query.vnnlib", "--certificate", "proof.cert"]);
+    let check = bench.run(&["check", "net.onnx", "query.vnnlib", "proof.cert", "--room"]);
+    let room = check.output.lines().find_map(|l| l.strip_prefix("room: ")?.split(' ').next()?.parse::<f64>().ok());
+    let room = room.unwrap_or_else(|| panic!("{check:?}"));
+    // The same proof for a property that is stricter by that much, and none for one that fails.
+    bench.write("near.vnnlib", query(&[("-1", "1"), ("-1", "1")], 2, &format!("(assert (>= Y_0 {}))", 2.0625 - room)).as_bytes());
+    assert_ne!(bench.run(&["verify", "net.onnx", "near.vnnlib"]).verdict(), "sat");
+    assert!((0.0..1.0625).contains(&room), "{room}");
+}
+
+#[test]
+fn a_trimmed_proof_is_shorter_and_proves_the_same() {
+    let bench = asking(HOLDS);
+    bench.run(&["verify", "net.onnx", "query.vnnlib", "--certificate", "proof.cert"]);
+    let trimmed = bench.run(&["trim", "net.onnx", "query.vnnlib", "proof.cert", "-o", "short.cert"]);
+    assert_eq!(trimmed.code, 0, "{trimmed:?}");
+    let check = bench.run(&["check", "net.onnx", "query.vnnlib", "short.cert"]);
+    assert!(check.code == 0 && check.output.starts_with("accepted: holds (both)"), "{check:?}");
+    let size = |name: &str| std::fs::metadata(bench.path(name)).expect("written").len();
+    assert!(size("short.cert") <= size("proof.cert"));
+    let again = bench.run(&["trim", "net.onnx", "query.vnnlib", "short.cert", "-o", "again.cert"]);
+    assert!(again.code == 0 && size("again.cert") == size("short.cert"), "{again:?}");
+}
+
 /// Seventy inputs, too many to split: `rows` numbers between -1 and 1 that look like chance.
 fn weights(rows: usize, columns: usize, seed: u64) -> Vec<Vec<f32>> {
     let mut state = seed;

@@ -97,7 +97,8 @@ impl Log {
     }
 }
 
-fn all(disjuncts: usize) -> Vec<u32> {
+/// All disjuncts.
+pub(super) fn all(disjuncts: usize) -> Vec<u32> {
     (0..disjuncts as u32).collect()
 }
 

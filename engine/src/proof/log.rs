@@ -20,7 +20,7 @@ pub struct Log {
 
 /// A record's place and its first child.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Entry {
+pub(crate) struct Entry {
     pub start: u64,
     /// 0 for a node without a record: it is open.
     pub length: u32,

@@ -4,6 +4,7 @@
 
 mod frontier;
 mod log;
+mod revise;
 mod steps;
 mod tree;
 

@@ -198,6 +198,8 @@ pub enum Split {
 pub(super) struct Node {
     /// How it ends.
     pub end: End,
+    /// Where the step that ends it starts.
+    pub ending: usize,
     /// Bytes, without the length of a first child.
     pub length: usize,
     /// Its lines are refreshed.
@@ -209,8 +211,9 @@ pub(super) struct Node {
 /// Reads the steps of one node from the start of `bytes`. Disjuncts that it drops leave `open`.
 pub(super) fn read(bytes: &[u8], open: &mut Vec<u32>) -> io::Result<Node> {
     let mut rest = bytes;
-    let mut node = Node { end: End::Open, length: 0, refreshed: false, clipped: false };
+    let mut node = Node { end: End::Open, ending: 0, length: 0, refreshed: false, clipped: false };
     node.end = loop {
+        node.ending = bytes.len() - rest.len();
         match take::<1>(&mut rest)?[0] {
             0x10 => node.refreshed = true,
             0x11 => return Err(damaged("refreshing some elements is not written by this engine")),

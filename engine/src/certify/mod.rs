@@ -1,6 +1,10 @@
 //! Certificates of verdicts: made, mended until the independent checker accepts them, judged, gone on with. The command line and
 //! the Python package share this; files are theirs.
 
+mod revise;
+
+pub use revise::Revised;
+
 use checker::certificate::Container;
 use checker::files::{Failure as Refusal, Shown, check_files};
 use checker::network::Network;
@@ -68,6 +72,26 @@ impl Subject {
     }
 }
 
+impl Subject {
+    /// What the checker rejects of the subtrees of some nodes, given per case.
+    fn rejected_of(&self, read: &Read, proof: &Proof, nodes: &[Vec<NodeId>], threads: usize) -> Result<Vec<Rejection>, CertifyError> {
+        let (model, query) = self.hashes();
+        let mut bytes = Vec::new();
+        proof.write_only(nodes, model, query, &mut bytes).map_err(unmade)?;
+        let judged = checker::check_all(&read.network, &read.query, proof.semantics, &bytes, threads);
+        judged.map(|(_, rejected)| rejected).map_err(uncheckable)
+    }
+
+    /// What the checker rejects of a proof, and what the rest shows.
+    fn rejected(&self, read: &Read, proof: &Proof, threads: usize) -> Result<(Accepted, Vec<Rejection>), CertifyError> {
+        checker::check_all(&read.network, &read.query, proof.semantics, &self.bytes(proof)?, threads).map_err(uncheckable)
+    }
+}
+
+fn uncheckable(rejection: Rejection) -> CertifyError {
+    error(format!("the certificate cannot be checked: {rejection}"))
+}
+
 fn words(semantics: Semantics, accepted: &Accepted) -> String {
     match accepted.proved {
         1.0 => format!("holds ({}): {} nodes, {} leaves", semantics.word(), accepted.nodes, accepted.leaves),
@@ -118,7 +142,7 @@ impl Workshop<'_> {
         let proof = Proof::read(container.semantics, container.payload, &disjuncts(self.query)).map_err(|e| error(e.to_string()))?;
         if start == Start::Reuse {
             let read = self.subject.for_checker().map_err(|why| error(format!("cannot be reused: not certified: {why}")))?;
-            let rejected = self.rejected(&read, &proof)?.1;
+            let rejected = self.subject.rejected(&read, &proof, self.config.threads)?.1;
             reopen(&proof, &rejected);
         }
         let begun = Begun { proof, how: Continue::Resume };
@@ -159,7 +183,7 @@ impl Workshop<'_> {
             }
         };
         proof.partial = false;
-        let (accepted, mut rejected) = self.rejected(&read, &proof)?;
+        let (accepted, mut rejected) = self.subject.rejected(&read, &proof, self.config.threads)?;
         let mut mended = 0;
         for round in 0..MOST_ROUNDS {
             if rejected.is_empty() {
@@ -186,7 +210,7 @@ impl Workshop<'_> {
             report.statistics.subproblems += again.statistics.subproblems;
             proof = again.proof.ok_or_else(|| error("the search lost its proof"))?;
             // The rest of the tree has been accepted as it is.
-            rejected = self.rejected_of(&read, &proof, &nodes)?;
+            rejected = self.subject.rejected_of(&read, &proof, &nodes, self.config.threads)?;
         }
         let first = rejected.first().map(|r| r.to_string()).unwrap_or_default();
         let why = format!("the checker still rejects {} parts of the proof after {MOST_ROUNDS} rounds of mending: {first}", rejected.len());
@@ -201,7 +225,7 @@ impl Workshop<'_> {
         let Ok(read) = self.subject.for_checker() else { return Ok(None) };
         proof.partial = true;
         for _ in 0..MOST_ROUNDS {
-            let (accepted, rejected) = self.rejected(&read, &proof)?;
+            let (accepted, rejected) = self.subject.rejected(&read, &proof, self.config.threads)?;
             if rejected.is_empty() {
                 report.statistics.proved = accepted.proved;
                 let shown = Some(words(proof.semantics, &accepted));
@@ -210,21 +234,6 @@ impl Workshop<'_> {
             reopen(&proof, &rejected);
         }
         Ok(None)
-    }
-
-    /// What the checker rejects of the subtrees of some nodes, given per case.
-    fn rejected_of(&self, read: &Read, proof: &Proof, nodes: &[Vec<NodeId>]) -> Result<Vec<Rejection>, CertifyError> {
-        let (model, query) = self.subject.hashes();
-        let mut bytes = Vec::new();
-        proof.write_only(nodes, model, query, &mut bytes).map_err(unmade)?;
-        let judged = checker::check_all(&read.network, &read.query, proof.semantics, &bytes, self.config.threads);
-        judged.map(|(_, rejected)| rejected).map_err(|rejection| error(format!("the certificate cannot be checked: {rejection}")))
-    }
-
-    fn rejected(&self, read: &Read, proof: &Proof) -> Result<(Accepted, Vec<Rejection>), CertifyError> {
-        let bytes = self.subject.bytes(proof)?;
-        checker::check_all(&read.network, &read.query, proof.semantics, &bytes, self.config.threads)
-            .map_err(|rejection| error(format!("the certificate cannot be checked: {rejection}")))
     }
 }
 
