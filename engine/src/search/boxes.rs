@@ -56,6 +56,10 @@ pub struct Boxes<'a> {
 /// An `f32` bound within this many allowances for rounding of zero is taken again in `f64`.
 const NEAR: f64 = 8.0;
 
+/// An input's share of its whole range is no more than this often another's: where slopes are optimised, a form is level along the very
+/// input that is worth splitting, and boxes would be cut into slivers along the others.
+const MOST_SKEW: f64 = 8.0;
+
 impl Method for Boxes<'_> {
     type Part = Part;
     type Workspace = ();
@@ -174,7 +178,11 @@ impl Boxes<'_> {
         };
         let width = |d: usize| region.high[d] - region.low[d];
         let order = |&a: &usize, &b: &usize| score(a).total_cmp(&score(b)).then(width(a).total_cmp(&width(b))).then(b.cmp(&a));
-        let Some(d) = (0..region.len()).filter(can).max_by(order) else {
+        let relative = |d: usize| width(d) / (self.whole.high[d] - self.whole.low[d]);
+        let best = (0..region.len()).filter(can).max_by(order);
+        let long = |&d: &usize| best.is_some_and(|b| relative(d) > MOST_SKEW * relative(b));
+        let longest = (0..region.len()).filter(can).filter(long).max_by(|&a, &b| relative(a).total_cmp(&relative(b)).then(b.cmp(&a)));
+        let Some(d) = longest.or(best) else {
             return match part.double {
                 true => Step::Stuck { bound: worst, part },
                 false => Step::Split(vec![Part { double: true, bound: worst, open: judgement.open, ..part }]),
