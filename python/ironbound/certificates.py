@@ -52,8 +52,8 @@ class Certificate:
             FileNotFoundError: the folder does not hold the three files.
             ValueError: the certificate is rejected.
         """
-        files = [_read(folder, name) for name in ("network", "query", "proof")]
-        return Certificate(*files, check_certificate(*files, threads))
+        network, query, proof = (_read(folder, name) for name in ("network", "query", "proof"))
+        return Certificate(network, query, proof, check_certificate(network, query, proof, threads))
 
     def __repr__(self) -> str:
         return f"Certificate({self.shown}, {len(self.proof)} bytes)"

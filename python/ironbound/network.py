@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from typing import Any, Union
@@ -93,9 +94,19 @@ class Network:
         outputs = np.frombuffer(self._native.evaluate(flat.tobytes(), double), dtype="<f8")
         return outputs.reshape(-1, self.output_size).astype(np.float64 if double else self.dtype)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled as its file: other processes get the same network, without the PyTorch module that it may have been made of."""
+        return _unpickled, (self._native.source,)
+
     def __repr__(self) -> str:
         shapes = " x ".join(map(str, self.input_shapes)), " x ".join(map(str, self.output_shapes))
         return f"Network({shapes[0]} -> {shapes[1]}, {self.dtype}, {len(self._native.nodes)} nodes)"
+
+
+@functools.lru_cache(maxsize=2)
+def _unpickled(source: bytes) -> Network:
+    # A worker gets the same network with every task, and reads it once.
+    return Network(source)
 
 
 def is_module(value: Any) -> bool:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
 import os
-from pathlib import Path
 from typing import Any
 
 from . import _native
@@ -48,8 +46,12 @@ def read_vnnlib(source: str | os.PathLike[str] | bytes, *, strict: bool = False,
     if isinstance(source, bytes):
         text, name = source, "the given text"
     else:
-        name, text = os.fspath(source), Path(source).read_bytes()
+        name = os.fspath(source)
+        with open(source, "rb") as file:
+            text = file.read()
         if text[:2] == b"\x1f\x8b":
+            import gzip
+
             text = gzip.decompress(text)
     return Query(_native.Query.parse(text, name, strict, allow_empty), name, text)
 

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import hashlib
-import json
 import os
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -201,6 +196,8 @@ class Table(Sequence[Row]):
 
     def to_csv(self, path: str | os.PathLike[str]) -> None:
         """Writes one line per image."""
+        import csv
+
         with open(path, "w", newline="") as file:
             writer = csv.DictWriter(file, fieldnames=list(Row.__dataclass_fields__))
             writer.writeheader()
@@ -228,6 +225,7 @@ def certify_dataset(
     eps: Any,
     workers: int = 1,
     *,
+    backend: str = "threads",
     clip: tuple[Any, Any] | None = (0, 1),
     timeout: float | None = 60.0,
     semantics: str = "auto",
@@ -241,7 +239,9 @@ def certify_dataset(
         images: an array or tensor, one image per row.
         labels: the right outputs.
         eps: the radius in units of the input.
-        workers: images at a time, each with one thread, in this process (the engine needs no interpreter lock).
+        workers: images at a time, each with one thread.
+        backend: ``"threads"``: in this process (the engine needs no interpreter lock); ``"ray"``: tasks of Ray, on the cluster that it
+            is connected to or else on this machine (needs ``pip install ironbound[ray]``).
         clip: the least and the greatest value of a pixel.
         timeout: limit for one image, in seconds.
         semantics: as for :func:`verify`.
@@ -254,6 +254,8 @@ def certify_dataset(
     """
     if workers < 1:
         raise ValueError(f"workers={workers}: at least 1")
+    if backend not in _BACKENDS:
+        raise ValueError(f"backend={backend!r}: use {' or '.join(map(repr, _BACKENDS))}")
     count = len(labels)
     network = as_network(net, numbers(images, "images").size // max(1, count))
     flat = numbers(images, "images")
@@ -261,34 +263,68 @@ def certify_dataset(
         raise ValueError(f"images: {flat.size} numbers are not {count} images of {network.input_size} elements")
     rows = flat.reshape(count, -1)
     targets = [int(label) for label in labels]
-    options = Options(semantics=semantics, timeout=timeout, threads=1, progress=False)
+    question = _Question(network, Options(semantics=semantics, timeout=timeout, threads=1, progress=False), eps, clip)
     predicted = np.argmax(network(rows), axis=1)
     journal = _Journal(resume, network, rows, targets, eps, clip, semantics)
-
-    def one(index: int) -> Row:
-        result = _robust(options, network, rows[index], targets[index], eps, clip)
-        row = Row(
-            index,
-            targets[index],
-            int(predicted[index]),
-            result.verdict,
-            result.semantics,
-            result.margin,
-            round(result.seconds, 6),
-            result.reason,
-        )
-        journal.append(row)
-        return row
-
-    missing = [i for i in range(count) if i not in journal.done]
+    missing = [(i, rows[i], targets[i], int(predicted[i])) for i in range(count) if i not in journal.done]
     done = list(journal.done.values())
+    for row in _watched(_BACKENDS[backend](question, missing, workers), len(missing), progress):
+        journal.append(row)
+        done.append(row)
+    return Table(done, float(exact(eps)))
+
+
+_Image = tuple[int, np.ndarray, int, int]
+"""Index, pixels, label, predicted label."""
+
+
+@dataclass(frozen=True)
+class _Question:
+    """What is asked about every image of a data set."""
+
+    network: Network
+    options: Options
+    eps: Any
+    clip: Any
+
+    def row(self, image: _Image) -> Row:
+        index, pixels, label, predicted = image
+        result = _robust(self.options, self.network, pixels, label, self.eps, self.clip)
+        seconds = round(result.seconds, 6)
+        return Row(index, label, predicted, result.verdict, result.semantics, result.margin, seconds, result.reason)
+
+
+def _by_threads(question: _Question, images: list[_Image], workers: int) -> Iterator[Row]:
+    from concurrent.futures import ThreadPoolExecutor, as_completed
+
     with ThreadPoolExecutor(workers) as pool:
         try:
-            done += list(_watched(pool.map(one, missing), len(missing), progress))
+            for future in as_completed([pool.submit(question.row, image) for image in images]):
+                yield future.result()
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
-    return Table(done, float(exact(eps)))
+
+
+def _by_ray(question: _Question, images: list[_Image], workers: int) -> Iterator[Row]:
+    try:
+        import ray
+    except ImportError as error:
+        raise ValueError("backend='ray' needs Ray: pip install ironbound[ray], or leave backend out to use threads") from error
+    if not ray.is_initialized():
+        ray.init(num_cpus=workers, include_dashboard=False, log_to_driver=False)
+    task, shared = ray.remote(num_cpus=1)(_Question.row), ray.put(question)
+    waiting = images[::-1]
+    running: list[Any] = []
+    while waiting or running:
+        # No more at a time than workers: an interruption loses little, and a cluster is not flooded.
+        while waiting and len(running) < workers:
+            running.append(task.remote(shared, waiting.pop()))
+        ready, running = ray.wait(running)
+        yield ray.get(ready[0])
+
+
+_BACKENDS: dict[str, Callable[[_Question, list[_Image], int], Iterator[Row]]] = {"threads": _by_threads, "ray": _by_ray}
 
 
 def _watched(results: Iterator[Row], count: int, wish: bool | None) -> Iterator[Row]:
@@ -307,16 +343,20 @@ class _Journal:
     """Verdicts on disk: a line that says what was asked, then a line per image."""
 
     def __init__(self, path: Any, network: Network, rows: np.ndarray, labels: list[int], eps: Any, clip: Any, semantics: str) -> None:
-        self.path = None if path is None else Path(path)
+        self.path = None if path is None else os.fspath(path)
         self.done: dict[int, Row] = {}
         if self.path is None:
             return
+        import hashlib
+        import json
+
         digest = hashlib.sha256(rows.tobytes() + repr(labels).encode() + network.native.source)
         head = {"asked": digest.hexdigest(), "eps": str(exact(eps)), "clip": repr(clip), "semantics": semantics}
-        if not self.path.exists():
-            self.path.write_text(json.dumps(head) + "\n")
+        if not os.path.exists(self.path):
+            self._write("w", json.dumps(head))
             return
-        first, *lines = self.path.read_text().splitlines() or [""]
+        with open(self.path) as file:
+            first, *lines = file.read().splitlines() or [""]
         if first != json.dumps(head):
             raise ValueError(f"{self.path}: holds the verdicts of another network, data set, eps, clip or semantics; give another file")
         for line in lines:
@@ -329,5 +369,11 @@ class _Journal:
 
     def append(self, row: Row) -> None:
         if self.path is not None:
-            with self.path.open("a") as file:
-                file.write(json.dumps(asdict(row)) + "\n")
+            import json
+
+            self._write("a", json.dumps(asdict(row)))
+
+    def _write(self, mode: str, line: str) -> None:
+        assert self.path is not None
+        with open(self.path, mode) as file:
+            file.write(line + "\n")

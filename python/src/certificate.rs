@@ -7,6 +7,9 @@ use pyo3::prelude::*;
 
 use crate::errors::{UnsupportedError, value};
 
+/// A certificate that the checker accepts, and what it shows, in words.
+pub type Accepted = (Vec<u8>, String);
+
 /// What a certificate is asked for.
 #[derive(FromPyObject)]
 pub struct Wish {
@@ -31,7 +34,7 @@ pub fn certified(
     workshop: &Workshop,
     start: Option<(Start, Vec<u8>)>,
     decide: impl FnOnce() -> Report,
-) -> Result<(Report, Option<(Vec<u8>, String)>), String> {
+) -> Result<(Report, Option<Accepted>), String> {
     let mut report = match start {
         Some((how, bytes)) => workshop.start(how, &bytes).map_err(|e| format!("the earlier certificate: {e}"))?,
         None => decide(),

@@ -7,6 +7,7 @@ mod bounds;
 mod certificate;
 mod errors;
 mod network;
+mod quantized;
 mod query;
 mod region;
 mod running;
@@ -25,6 +26,8 @@ mod _native {
     use crate::errors::{InternalError, UnsupportedError};
     #[pymodule_export]
     use crate::network::Network;
+    #[pymodule_export]
+    use crate::quantized::IntegerNetwork;
     #[pymodule_export]
     use crate::query::Query;
     #[pymodule_export]

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import ironbound
@@ -50,3 +51,15 @@ def test_bench_starts_itself_again(tmp_path):
 def test_it_runs_as_a_module():
     done = subprocess.run([sys.executable, "-m", "ironbound", "--name"], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, "ironbound\n")
+
+
+def test_the_licences_are_in_the_wheel_and_the_metadata_say_what_it_is():
+    about = metadata.distribution("ironbound")
+    names = {Path(str(file)).name for file in about.files if "dist-info" in str(file)}
+    assert {"LICENSE-MIT", "LICENSE-APACHE"} <= names
+    for name, words in [("LICENSE-MIT", "Permission is hereby granted"), ("LICENSE-APACHE", "Apache License")]:
+        (file,) = [file for file in about.files if Path(str(file)).name == name]
+        assert words in file.read_text()
+    assert about.metadata["License-Expression"] == "MIT OR Apache-2.0" and about.metadata["Summary"]
+    assert {"torch", "onnx", "plot", "progress", "table", "ray"} == set(about.metadata.get_all("Provides-Extra"))
+    assert [line for line in about.requires if "extra" not in line] == ["numpy>=1.24"]

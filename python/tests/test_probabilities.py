@@ -76,7 +76,10 @@ def test_nothing_false_is_proved_close_to_the_truth(seed):
         low, high = float(shares[:, output].min()), float(shares[:, output].max())
         assert not ironbound.verify(net, box, y[output] >= low + 1e-7, timeout=5)
         assert not ironbound.verify(net, box, y[output] <= high - 1e-7, timeout=5)
-        assert ironbound.verify(net, box, y[output] >= low * 0.4, timeout=20).verdict != "fails"
+        # As close as that it takes some hundred parts; slivers that are thin along one input and as wide as the box along the other
+        # would never get there.
+        assert ironbound.verify(net, box, y[output] >= low - 0.003, timeout=20)
+        assert ironbound.verify(net, box, y[output] <= high + 0.003, timeout=20)
 
 
 def test_other_properties_have_no_conditions():

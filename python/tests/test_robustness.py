@@ -1,6 +1,8 @@
 """Robustness of one image, the largest radius, a data set."""
 
 import json
+import pickle
+import sys
 
 import ironbound
 import numpy as np
@@ -83,3 +85,28 @@ def test_wrong_data_sets_are_refused(classifier, images, labels):
         ironbound.certify_dataset(classifier, images, labels[:19], 0.01)
     with pytest.raises(ValueError, match="workers=0"):
         ironbound.certify_dataset(classifier, images, labels, 0.01, workers=0)
+
+
+def test_ray_gives_the_same_table(classifier, images, labels, tmp_path):
+    ray = pytest.importorskip("ray", reason="SKIPPED LOUDLY: Ray cannot be imported, so backend='ray' was not tested")
+    try:
+        journal = tmp_path / "run.jsonl"
+        table = ironbound.certify_dataset(classifier, images, labels, 0.01, workers=2, backend="ray", resume=journal)
+        assert len(journal.read_text().splitlines()) == 21
+    finally:
+        ray.shutdown()
+    threads = ironbound.certify_dataset(classifier, images, labels, 0.01)
+    assert [(row.index, row.verdict, row.margin) for row in table] == [(row.index, row.verdict, row.margin) for row in threads]
+
+
+def test_a_backend_that_is_not_there_is_refused(classifier, images, labels, monkeypatch):
+    with pytest.raises(ValueError, match="backend='mpi': use 'threads' or 'ray'"):
+        ironbound.certify_dataset(classifier, images, labels, 0.01, backend="mpi")
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(ValueError, match=r"pip install ironbound\[ray\]"):
+        ironbound.certify_dataset(classifier, images, labels, 0.01, backend="ray")
+
+
+def test_a_network_is_the_same_in_another_process(classifier, images):
+    again = pickle.loads(pickle.dumps(classifier))
+    assert (again(images) == classifier(images)).all() and again.native.source == classifier.native.source
