@@ -28,9 +28,10 @@ def convert(module: nn.Module, input_shape: tuple[int, ...] | None) -> _native.N
 
     Raises:
         UnsupportedError: a layer or operation is not supported; the message names it and its place in the module.
-        ValueError: the module is in training mode and would behave differently then, or the shape does not fit.
+        ValueError: the module is in training mode and would behave differently then, the shape does not fit, or a weight is NaN.
     """
     _check_mode(module)
+    _check_finite(module)
     shape = tuple(input_shape) if input_shape is not None else guess_input_shape(module, None)
     kind = _dtype(module)
     example = torch.zeros((1, *shape), dtype=kind)
@@ -85,6 +86,12 @@ def _check_mode(module: nn.Module) -> None:
             f"'{training[0]}' is in training mode and computes something else then ({len(training)} such layers): "
             "call module.eval() before verifying"
         )
+
+
+def _check_finite(module: nn.Module) -> None:
+    for name, values in [*module.named_parameters(), *module.named_buffers()]:
+        if values.dtype.is_floating_point and not bool(torch.isfinite(values).all()):
+            raise ValueError(f"'{name}' holds NaN or infinity, so there is no network to verify: training has diverged, or weights are missing")
 
 
 def _changes_in_training(part: nn.Module) -> bool:

@@ -170,6 +170,13 @@ def test_training_mode_is_refused_where_it_matters():
     assert ironbound.verify(nn.Sequential(nn.Linear(2, 2), nn.ReLU()).train(), [(0, 1)] * 2, y[0] < 100)
 
 
+def test_weights_that_are_no_numbers_are_refused_by_name():
+    module = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1))
+    module[2].bias.data[0] = float("nan")
+    with pytest.raises(ValueError, match=r"'2.bias' holds NaN or infinity.*training has diverged"):
+        ironbound.verify(module, [(0, 1)] * 2, [[0, 1]])
+
+
 def test_half_precision_and_wrong_shapes_are_refused():
     with pytest.raises(ironbound.UnsupportedError, match="float16.*convert with module.float"):
         ironbound.Network(nn.Linear(2, 2).half())
