@@ -26,13 +26,21 @@ _MARGIN = Decimal("1e-40")
 """Far above the relative rounding errors of the few operations below."""
 
 
-def linear_conditions(logits: _native.Network, region: _native.Region, broken: list[Conjunction]) -> list[Conjunction] | None:
+_SLACK = 0.01
+"""By how much the bounds of a certificate's conditions are relaxed, relative to their size plus one, so that they can be proved."""
+
+
+def linear_conditions(
+    logits: _native.Network, region: _native.Region, broken: list[Conjunction], alone: bool = False
+) -> list[Conjunction] | None:
     """Linear conditions on the logits that every input which breaks the bounds satisfies; None if these are no such bounds.
 
     Args:
         logits: the network without its Softmax.
         region: the inputs.
         broken: the disjuncts, each a single comparison of one output with a number.
+        alone: the conditions are to imply the bounds by themselves, for a certificate: also those that bounds on the differences, found
+            on the way, exclude.
     """
     conditions: list[Conjunction] = []
     for conjunction in broken:
@@ -41,7 +49,7 @@ def linear_conditions(logits: _native.Network, region: _native.Region, broken: l
             return None
         output, low, limit = bound
         if low:
-            conditions += _below(logits, region, output, limit)
+            conditions += _below(logits, region, output, limit, alone)
         else:
             conditions += _above(logits.output_len, output, limit)
     return conditions
@@ -69,15 +77,18 @@ def _difference(j: int, i: int) -> Linear:
     return Linear({("y", j): Fraction(1), ("y", i): Fraction(-1)})
 
 
-def _below(logits: _native.Network, region: _native.Region, output: int, limit: Fraction) -> list[Conjunction]:
+def _below(logits: _native.Network, region: _native.Region, output: int, limit: Fraction, alone: bool) -> list[Conjunction]:
     others = [j for j in range(logits.output_len) if j != output]
     rows = np.zeros((len(others), logits.output_len))
     rows[range(len(others)), others] = 1.0
     rows[:, output] = -1.0
     bounds = _native.output_bounds(logits, region.low, region.high, rows.tobytes(), row_count=len(others), semantics="real")
     highest = [float(u) for u in np.frombuffer(bounds[1], dtype="<f8")]
+    if alone:
+        # If every d_j is at most min(U_j, c), for any numbers U_j, the sum is at most the budget.
+        highest = [u + _SLACK * (1 + abs(u)) for u in highest]
     level = _level(highest, _CONTEXT.multiply(_decimal(1 / limit - 1), 1 - _MARGIN))
-    return [[Atom(_difference(j, output) - level, strict=False)] for j, u in zip(others, highest) if u > level]
+    return [[Atom(_difference(j, output) - min(u, level), strict=False)] for j, u in zip(others, highest) if alone or u > level]
 
 
 def _level(highest: list[float], budget: Decimal) -> float:

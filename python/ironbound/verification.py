@@ -196,7 +196,7 @@ def decide(
     """As :func:`verify`, with everything prepared."""
     broken = violations(wish, network.output_size, network.input_size)
     target, notes, only_real = network.native, [], False
-    logits = _logits(network, broken, options.semantics)
+    logits = _logits(network, broken, options)
     if logits is not None:
         target, options = logits, replace(options, semantics="real")
         notes.append(
@@ -207,7 +207,7 @@ def decide(
         only_real, broken = len(possible) < len(broken), possible
     disjuncts = _disjuncts(broken, network.input_size)
     query, text = _native.Query.of_box(region, [], disjuncts, network.output_size), None
-    if options.certify and logits is not None:
+    if options.certify and logits is not None and logits.source == network.native.source:
         notes.append("not certified: the network without its Softmax is not the network of the file")
     elif options.certify and broken:
         # The certificate is about a text, so that text is what is verified.
@@ -242,34 +242,28 @@ def _by_logits(
 
     Where the probabilities themselves are soon proved, or refuted, without them, that says more and comes first.
     """
-    target = network.native.without_softmax() if options.semantics in ("auto", "real") and broken else None
-    conditions = linear_conditions(target, region, broken) if target is not None else None
+    target = _without_softmax(network, options) if options.semantics in ("auto", "real") and broken else None
+    conditions = linear_conditions(target, region, broken, options.certify) if target is not None else None
     if target is None or conditions is None:
         return None, 0.0
     limit = _LONG if options.timeout is None else options.timeout / 2
-    if not only_real and options.semantics == "auto":
+    if not only_real and options.semantics == "auto" and not options.certify:
         quick = options.run(network.native, query, timeout=min(_QUICK, limit / 2))
         if quick["verdict"] != "unknown":
             return None, 0.0
         spent = quick["seconds"]
     else:
         spent = 0.0
-    rows = _native.Query.of_box(region, [], _disjuncts(conditions, network.input_size), network.output_size)
-    answer = options.run(target, rows, semantics="real", timeout=limit)
+    rows, text = _native.Query.of_box(region, [], _disjuncts(conditions, network.input_size), network.output_size), None
+    if options.certify and conditions and target.source != network.native.source:
+        text = negated(region, conditions, network.input_size, network.output_size).encode()
+        rows = read_vnnlib(text).native
+    answer = options.run(target, rows, semantics="real", timeout=limit, text=text)
     spent += answer["seconds"]
     if answer["verdict"] != "holds":
         return None, spent
-    result = _finish(
-        options,
-        network,
-        target,
-        rows,
-        None,
-        1,
-        ["proved by bounds on differences of logits, which imply those on probabilities"],
-        None,
-        answer,
-    )
+    notes = ["proved by bounds on differences of logits, which imply those on probabilities"]
+    result = _finish(options, network, target, rows, None, 1, notes, text, answer)
     return replace(result, margin=None, method=result.method or "linear bounds of the whole box"), spent
 
 
@@ -295,11 +289,22 @@ def _possible(network: Network, broken: list[list[Atom]]) -> list[list[Atom]]:
     return [conjunction for conjunction in broken if not any(leaves(atom) for atom in conjunction)]
 
 
-def _logits(network: Network, broken: list[list[Atom]], semantics: str) -> _native.Network | None:
+def _logits(network: Network, broken: list[list[Atom]], options: Options) -> _native.Network | None:
     """The network without its final Softmax, if it has one and the property only compares outputs with one another."""
-    if semantics not in ("auto", "real") or not broken or not all(_compares(atom) for conjunction in broken for atom in conjunction):
+    if options.semantics not in ("auto", "real") or not broken or not all(_compares(atom) for conjunction in broken for atom in conjunction):
         return None
-    return network.native.without_softmax()
+    return _without_softmax(network, options)
+
+
+def _without_softmax(network: Network, options: Options) -> _native.Network | None:
+    """The network without its final Softmax, if it has one; for a certificate as a file of its own where that can be made."""
+    logits = network.native.without_softmax()
+    if logits is None or not options.certify:
+        return logits
+    from .onnx_editing import without_softmax
+
+    file = without_softmax(network.native.source, network.native.outputs[0][0])
+    return logits if file is None else _native.Network.parse(file, "the network without its final Softmax")
 
 
 def _compares(atom: Atom) -> bool:
@@ -331,7 +336,11 @@ def _finish(
     certificate = None
     if "certificate" in answer and text is not None:
         proof, shown = answer["certificate"]
-        certificate = Certificate(network.native.source, text, proof, shown)
+        certificate = Certificate(target.source, text, proof, shown)
+        if target.source != network.native.source:
+            notes = [*notes, "the certificate is about the network without its final Softmax, and about the query on its logits"]
+    elif options.certify and text is None and answer["verdict"] != "unknown" and not any("not certified" in note for note in notes):
+        notes = [*notes, "not certified: nothing that can be written down as a query was proved"]
     notes = notes + answer["notes"]
     if any(not witness["breaks_float32"] for witness in witnesses):
         notes.append(

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from conftest import dense
 from ironbound import y
+from ironbound.onnx_editing import without_softmax
 from ironbound.onnx_writer import Model
 
 BOX = [(0.1, 0.3)] * 4
@@ -58,6 +59,40 @@ def test_no_certificate_is_given_where_the_checker_has_no_rules_and_a_note_says_
     smooth = ironbound.Network(dense([4, 8, 3], activation="Tanh")[0])
     result = ironbound.verify(smooth, BOX, y[0] <= 100, certify=True)
     assert result and result.certificate is None and any("not certified" in note for note in result.notes)
+
+
+def test_a_final_softmax_is_left_out_of_what_is_certified():
+    soft = ironbound.Network(dense([4, 16, 3], softmax=True)[0])
+    label = int(np.argmax(soft([0.2] * 4)))
+    others = [y[label] > y[j] for j in range(3) if j != label]
+    result = ironbound.verify(soft, [(0.199, 0.201)] * 4, others[0] & others[1], certify=True)
+    assert result and result.semantics == "real" and result.certificate.check().startswith("holds")
+    assert any("about the network without its final Softmax" in note for note in result.notes)
+    # The file is that network: its outputs are the logits, and nothing else has changed.
+    logits = ironbound.Network(result.certificate.network)
+    points = np.random.default_rng(0).uniform(-1, 1, (50, 4))
+    powers = np.exp(logits(points, double=True))
+    assert np.allclose(powers / powers.sum(axis=1, keepdims=True), soft(points, double=True)) and len(logits.native.nodes) + 1 == len(soft.native.nodes)
+    broken = ironbound.verify(soft, [(0.199, 0.201)] * 4, y[label] < y[(label + 1) % 3], certify=True)
+    assert broken.verdict == "fails" and broken.certificate.shown.startswith("fails")
+    # Bounds on probabilities: their conditions on logits are certified.
+    share = float(soft([0.2] * 4)[0, label])
+    result = ironbound.verify(soft, [(0.199, 0.201)] * 4, y[label] >= 0.8 * share, certify=True)
+    assert result and result.certificate.check().startswith("holds (real)")
+
+
+def test_a_file_that_cannot_be_cut_is_left_alone():
+    whole = dense([2, 3, 2], softmax=True)[0]
+    (name, _) = ironbound.Network(whole).native.outputs[0]
+    assert without_softmax(whole, name) and without_softmax(whole, "other") is None and without_softmax(dense([2, 3, 2])[0], name) is None
+    for size in range(len(whole)):
+        # That the operator set is missing, which follows the graph, is noticed where the file is read.
+        assert (without_softmax(whole[:size], name) is None) == (size != whole.index(b"\x42\x04\x0a\x00"))
+    dice = np.random.default_rng(0)
+    for _ in range(300):
+        changed = bytearray(whole)
+        changed[dice.integers(len(whole))] = dice.integers(256)
+        without_softmax(bytes(changed), name)
 
 
 def test_a_counterexample_comes_with_a_certificate_too(classifier, tmp_path):

@@ -26,14 +26,17 @@ def test_every_input_that_breaks_the_bounds_meets_a_condition(number):
         net = ironbound.Network(dense([3, 8, 3], softmax=True, seed=seed)[0])
         logits = net.native.without_softmax()
         broken = violations(WISHES[number], 3, 3)
+        # Those for certificates hold on every box, whatever the one that they were made for.
         conditions = linear_conditions(logits, Box([-2] * 3, [2] * 3).native, broken)
+        anywhere = linear_conditions(logits, Box([0.1] * 3, [0.2] * 3).native, broken, alone=True)
         points = np.random.default_rng(seed).uniform(-2, 2, (3000, 3))
         values = np.frombuffer(logits.evaluate(points.tobytes(), True), dtype="<f8").reshape(-1, 3)
         shares = np.exp(values) / np.exp(values).sum(axis=1, keepdims=True)
         for z, share in zip(values, shares):
             if any(all(met(a, share) for a in conjunction) for conjunction in broken):
                 seen += 1
-                assert any(all(met(a, z) for a in conjunction) for conjunction in conditions), (z, share)
+                for implied in (conditions, anywhere):
+                    assert any(all(met(a, z) for a in conjunction) for conjunction in implied), (z, share)
     # The fourth and fifth wish are true everywhere here.
     assert seen or number in (3, 4)
 
