@@ -110,6 +110,8 @@ impl<'a> Neurons<'a> {
                 break;
             }
             self.wave(layers, &mut trees, nodes, recorder.is_some(), statistics);
+            let proved = trees.iter().map(|t| if t.is_closed() { 1.0 } else { t.proved }).sum::<f64>();
+            self.tell(trees.iter().filter(|t| !t.is_closed()).count(), proved, &trees, statistics);
             if let Some(recorder) = recorder.as_mut() {
                 let kept: u64 = trees.iter().flat_map(|t| &t.leaves).map(|l| l.size()).sum();
                 if kept > recorder.room() {
@@ -122,7 +124,7 @@ impl<'a> Neurons<'a> {
         let blurred = trees.iter().all(|t| t.open.is_empty() && t.stuck.iter().all(|leaf| leaf.blurred >= most));
         *left = Left { worst: f64::NEG_INFINITY, margin: left.margin, memory: left.memory, blurred, ..Left::default() };
         for tree in trees {
-            if tree.open.is_empty() && tree.stuck.is_empty() {
+            if tree.is_closed() {
                 left.margin = left.margin.min(tree.margin);
                 if let Some(recorder) = recorder.as_mut() {
                     let free = FreeSlopes::below(layers.program(), tree.start.node);
@@ -136,6 +138,19 @@ impl<'a> Neurons<'a> {
             left.points.extend(tree.points.iter().map(|p| layers.point(p)));
             left.stuck.extend(tree.stuck.into_iter().map(|leaf| (tree.disjunct, leaf)));
         }
+    }
+
+    /// Progress between waves, of all trees of a round; disjuncts that earlier rounds excluded count as proved.
+    fn tell(&self, open: usize, proved: f64, trees: &[Tree], statistics: &Statistics) {
+        let all = self.objectives.disjuncts.len();
+        let leaves = trees.iter().flat_map(|t| t.open.iter().chain(&t.stuck));
+        let worst = leaves.map(|l| l.bound).fold(f64::NEG_INFINITY, f64::max);
+        self.solver.observer.progress(&Progress {
+            subproblems: statistics.subproblems,
+            open: open as u64,
+            proved: (proved + (all - trees.len()) as f64) / all.max(1) as f64,
+            worst_margin: worst.is_finite().then_some(-worst),
+        });
     }
 
     /// One wave.
@@ -208,6 +223,10 @@ struct Tree {
 }
 
 impl Tree {
+    fn is_closed(&self) -> bool {
+        self.open.is_empty() && self.stuck.is_empty()
+    }
+
     fn wants_more(&self, nodes: u64) -> bool {
         !self.open.is_empty() && self.nodes < nodes
     }

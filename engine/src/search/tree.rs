@@ -5,6 +5,7 @@
 //! of the tasks, and all heuristics look at counters, never at clocks, so only a time limit can make two runs differ.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::{Config, Observer, Progress, Reason};
@@ -95,6 +96,8 @@ const URGENT: usize = 2;
 const PROMISING: usize = 2;
 /// Steps per task and round.
 const STEPS: usize = 128;
+/// Time between two reports of progress.
+const PERIOD: Duration = Duration::from_millis(200);
 /// Steps before the first assault; each later one comes after eight times as many.
 const FIRST_ASSAULT: u64 = 500;
 /// Assaults of a search.
@@ -144,8 +147,8 @@ pub fn search_some<M: Method>(
         stuck: Vec::new(),
         open: Vec::new(),
     };
-    let mut pool = Workers { method, idle: (0..config.threads.max(1)).map(|_| method.workspace()).collect() };
-    let mut told = Instant::now();
+    let ticker = Ticker::new(observer);
+    let mut pool = Workers { method, idle: (0..config.threads.max(1)).map(|_| method.workspace()).collect(), ticker: &ticker };
     let due = |efforts: u32, steps: u64| efforts < MOST_EFFORTS && done + steps >= FIRST_ASSAULT << (3 * efforts);
     let mut efforts = (0..MOST_EFFORTS).find(|&e| !due(e, 0)).unwrap_or(MOST_EFFORTS);
     while !open.is_empty() {
@@ -158,6 +161,8 @@ pub fn search_some<M: Method>(
             break;
         }
         let most_tasks = ((most - result.steps) / STEPS as u64).clamp(1, TASKS as u64) as usize;
+        let worst = open.iter().map(|p| method.urgency(p)).fold(f64::NEG_INFINITY, f64::max);
+        ticker.set(Progress { subproblems: result.steps, open: open.len() as u64, proved: result.proved, worst_margin: Some(-worst) });
         let tasks = take(method, &mut open, most_tasks);
         for report in pool.run(tasks, deadline, config) {
             result.steps += report.steps;
@@ -180,16 +185,6 @@ pub fn search_some<M: Method>(
         }
         if result.stuck.len() > MOST_STUCK {
             break;
-        }
-        if told.elapsed() > Duration::from_millis(200) {
-            told = Instant::now();
-            let worst = open.iter().map(|p| method.urgency(p)).fold(f64::NEG_INFINITY, f64::max);
-            observer.progress(&Progress {
-                subproblems: result.steps,
-                open: open.len() as u64,
-                proved: result.proved,
-                worst_margin: Some(-worst),
-            });
         }
     }
     if let (End::Done, false, Some(reason)) = (&result.end, result.stuck.is_empty(), limit(config, deadline, 0)) {
@@ -241,9 +236,40 @@ fn take<M: Method>(method: &M, open: &mut Vec<M::Part>, most: usize) -> Vec<Task
     tasks
 }
 
+/// Tells what workers are doing, now and then, also in the middle of a round.
+struct Ticker<'o> {
+    observer: &'o dyn Observer,
+    now: Mutex<(Progress, Instant)>,
+}
+
+impl<'o> Ticker<'o> {
+    fn new(observer: &'o dyn Observer) -> Ticker<'o> {
+        Ticker { observer, now: Mutex::new((Progress { subproblems: 0, open: 0, proved: 0.0, worst_margin: None }, Instant::now())) }
+    }
+
+    /// The state at the start of a round.
+    fn set(&self, progress: Progress) {
+        self.now.lock().unwrap_or_else(PoisonError::into_inner).0 = progress;
+    }
+
+    /// One more part was looked at: it left `open` parts and proved this share of the whole.
+    fn step(&self, open: u64, proved: f64) {
+        let mut now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
+        let (progress, told) = &mut *now;
+        progress.subproblems += 1;
+        progress.open = (progress.open + open).saturating_sub(1);
+        progress.proved += proved;
+        if told.elapsed() > PERIOD {
+            *told = Instant::now();
+            self.observer.progress(progress);
+        }
+    }
+}
+
 struct Workers<'m, M: Method> {
     method: &'m M,
     idle: Vec<M::Workspace>,
+    ticker: &'m Ticker<'m>,
 }
 
 impl<M: Method> Workers<'_, M> {
@@ -253,18 +279,18 @@ impl<M: Method> Workers<'_, M> {
         if tasks.len() == 1 || self.idle.len() == 1 {
             let method = self.method;
             let workspace = &mut self.idle[0];
-            return tasks.into_iter().map(|task| work(method, task, workspace, &stop)).collect();
+            return tasks.into_iter().map(|task| work(method, task, workspace, self.ticker, &stop)).collect();
         }
-        let slots: Vec<_> = tasks.into_iter().map(|task| std::sync::Mutex::new((Some(task), None))).collect();
+        let slots: Vec<_> = tasks.into_iter().map(|task| Mutex::new((Some(task), None))).collect();
         let next = AtomicUsize::new(0);
-        let method = self.method;
+        let (method, ticker) = (self.method, self.ticker);
         std::thread::scope(|scope| {
             for workspace in &mut self.idle {
                 let (slots, next, stop) = (&slots, &next, &stop);
                 scope.spawn(move || {
                     while let Some(slot) = slots.get(next.fetch_add(1, Ordering::Relaxed)) {
                         let task = slot.lock().expect("no task panics while holding it").0.take().expect("taken once");
-                        let report = work(method, task, workspace, stop);
+                        let report = work(method, task, workspace, ticker, stop);
                         slot.lock().expect("no task panics while holding it").1 = Some(report);
                     }
                 });
@@ -275,7 +301,13 @@ impl<M: Method> Workers<'_, M> {
 }
 
 /// Depth first from one part, a fixed number of steps.
-fn work<M: Method>(method: &M, task: Task<M::Part>, workspace: &mut M::Workspace, stop: &dyn Fn() -> bool) -> Report<M::Part> {
+fn work<M: Method>(
+    method: &M,
+    task: Task<M::Part>,
+    workspace: &mut M::Workspace,
+    ticker: &Ticker,
+    stop: &dyn Fn() -> bool,
+) -> Report<M::Part> {
     let mut report = Report {
         open: vec![task.part],
         stuck: Vec::new(),
@@ -299,8 +331,12 @@ fn work<M: Method>(method: &M, task: Task<M::Part>, workspace: &mut M::Workspace
             Step::Closed { margin } => {
                 report.proved += share;
                 report.margin = report.margin.min(margin);
+                ticker.step(0, share);
             }
-            Step::Split(parts) => report.open.extend(parts),
+            Step::Split(parts) => {
+                ticker.step(parts.len() as u64, 0.0);
+                report.open.extend(parts);
+            }
             Step::Witness(point) => {
                 report.witness = Some(point);
                 break;

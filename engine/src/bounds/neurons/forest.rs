@@ -65,7 +65,7 @@ impl Settings {
             score: Score::Intercept,
             most_blurred: u8::MAX,
             least_gain: 0.0,
-            batch: 60,
+            batch: 16,
             record: false,
         }
     }
