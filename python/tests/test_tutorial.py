@@ -26,6 +26,9 @@ def world(tmp_path, monkeypatch):
     images = np.random.default_rng(0).uniform(0, 1, (4, 64))
     with torch.no_grad():
         digits[2].bias[6] += 2
+        few = nn.Sequential(nn.Linear(4, 16), nn.ReLU(), nn.Linear(16, 10))
+        few[2].bias[6] += 2
+    small = ironbound.Network(few)
     subprocess.run([PROGRAM, "quantized", "digits", "--max", "1", "--save", "."], check=True, capture_output=True)
     x_specs = [(0.5, 0.501)] * 64
     (tmp_path / "query.vnnlib").write_text(ironbound.to_vnnlib(x_specs, ironbound.y.argmax() == 6, 64, 10))
@@ -36,7 +39,8 @@ def world(tmp_path, monkeypatch):
         "A question": {"model": circle},
         "Robustness": {"model": digits, "image": images[0], "images": images, "labels": [6] * 4},
         "Bounds": {"net": ironbound.Network(nn.Linear(4, 3)), "low": np.zeros((2, 4)), "high": np.ones((2, 4))},
-        "Certificates": {"net": ironbound.Network(digits), "retrained": ironbound.Network(digits), "x_specs": x_specs},
+        # Proofs of wide networks can be checked, but not begun with.
+        "Certificates": {"net": small, "retrained": small, "x_specs": [(0.5, 0.501)] * 4},
         "VNN-LIB": {"net": ironbound.Network(digits), "x_specs": x_specs},
         "Quantized networks": {"images": [[8] * 64, [3] * 64], "image": [8] * 64},
         "Pictures": {
