@@ -41,5 +41,5 @@ def test_a_thousand_queries_share_the_network():
 def test_the_import_is_quick():
     program = "import numpy, time; t = time.process_time(); import ironbound; print(time.process_time() - t)"
     best = min(float(subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout) for _ in range(5))
-    # CPU time beside NumPy's own import: the wall clock of a busy machine says nothing.
-    assert best < 0.1
+    # CPU time beside NumPy's own import (12 ms here): the wall clock of a busy machine says nothing.
+    assert best < 0.05
