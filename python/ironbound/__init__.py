@@ -10,6 +10,8 @@ A verdict ``holds`` is a proof with every rounding error accounted for; ``fails`
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ._native import InternalError, UnsupportedError, __version__
 from .bounding import LinearBounds, bounds, layer_bounds
 from .certificates import Certificate, check_certificate
@@ -51,3 +53,15 @@ __all__ = [
     "x",
     "y",
 ]
+
+if TYPE_CHECKING:
+    from . import compat, pictures, quantized
+else:
+
+    def __getattr__(name: str) -> object:
+        """Submodules that are imported when they are first used: ``ironbound.quantized``, ``ironbound.pictures``, ``ironbound.compat``."""
+        if name not in ("compat", "pictures", "quantized"):
+            raise AttributeError(f"module 'ironbound' has no attribute '{name}'")
+        import importlib
+
+        return importlib.import_module(f"{__name__}.{name}")

@@ -96,4 +96,7 @@ def check_certificate(network: bytes, query: bytes, proof: bytes, threads: int =
         ValueError: it is rejected; the message says where and why.
         UnsupportedError: the checker has no rule for something in these files.
     """
+    for name, content in (("network", network), ("query", query), ("proof", proof)):
+        if not isinstance(content, bytes):
+            raise ValueError(f"{name}: expected the bytes of a file, not {type(content).__name__}; Certificate.load(folder) reads saved ones")
     return _native.check_certificate(network, query, proof, threads)

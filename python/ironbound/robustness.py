@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -65,9 +66,21 @@ def _robust(options: Options, network: Network, image: Any, label: int, eps: Any
     region = Box.around(image, eps, clip)
     if len(region) != network.input_size:
         raise ValueError(f"image: {len(region)} elements, the network takes {network.input_size}")
-    if not 0 <= int(label) < network.output_size:
-        raise ValueError(f"label={label}: the network has {network.output_size} outputs")
-    return decide(options, network, region.native, y.argmax() == int(label), found)
+    target = _label(label, "label")
+    if not 0 <= target < network.output_size:
+        raise ValueError(f"label={target}: the network has {network.output_size} outputs, counted from 0")
+    return decide(options, network, region.native, y.argmax() == target, found)
+
+
+def _label(value: Any, what: str) -> int:
+    """A class, also as an array or a tensor of one element."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = None
+    if number is None or isinstance(value, bool):
+        raise ValueError(f"{what}: expected the index of an output, not {value!r}")
+    return number
 
 
 @dataclass(frozen=True)
@@ -262,7 +275,7 @@ def certify_dataset(
     if count == 0 or flat.size != count * network.input_size:
         raise ValueError(f"images: {flat.size} numbers are not {count} images of {network.input_size} elements")
     rows = flat.reshape(count, -1)
-    targets = [int(label) for label in labels]
+    targets = [_label(label, f"labels[{i}]") for i, label in enumerate(labels)]
     question = _Question(network, Options(semantics=semantics, timeout=timeout, threads=1, progress=False), eps, clip)
     predicted = np.argmax(network(rows), axis=1)
     journal = _Journal(resume, network, rows, targets, eps, clip, semantics)

@@ -101,6 +101,16 @@ class Options:
     certify: bool = False
     reuse: Certificate | None = None
 
+    def __post_init__(self) -> None:
+        for name, least in (("threads", 1), ("max_memory", 1), ("seed", 0)):
+            value = getattr(self, name)
+            if (value is not None or name != "threads") and not _is_whole(value, least):
+                raise ValueError(f"{name}={value!r}: expected a whole number of at least {least}")
+        if self.timeout is not None and not isinstance(self.timeout, (int, float, np.number)):
+            raise ValueError(f"timeout={self.timeout!r}: a time limit is a positive number of seconds, or None")
+        if not isinstance(self.reuse, (Certificate, type(None))):
+            raise ValueError(f"reuse: expected an ironbound.Certificate, as Certificate.load(folder) gives it, not {type(self.reuse).__name__}")
+
     def run(
         self, network: _native.Network, query: _native.Query, *, prove: bool = True, text: bytes | None = None, **changed: Any
     ) -> dict[str, Any]:
@@ -118,6 +128,10 @@ class Options:
             return None
         start = None if old is None else (old.proof, (old.network, old.query) == (network.source, text))
         return {"query": text, "start": start}
+
+
+def _is_whole(value: Any, least: int) -> bool:
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and least <= int(value) < 2**63
 
 
 def verify(
@@ -169,8 +183,10 @@ def verify(
         UnsupportedError: the network holds something that cannot be verified.
         KeyboardInterrupt: Ctrl-C; nothing is claimed.
     """
-    if max_counterexamples < 1:
-        raise ValueError(f"max_counterexamples={max_counterexamples}: at least 1")
+    if not _is_whole(max_counterexamples, 1):
+        raise ValueError(f"max_counterexamples={max_counterexamples!r}: expected a whole number of at least 1")
+    if counterexamples is not None and not hasattr(counterexamples, "extend"):
+        raise ValueError(f"counterexamples: expected a list to append to, not {type(counterexamples).__name__}")
     options = Options(semantics, timeout, threads, max_memory, seed, attack, progress, certify or reuse is not None, reuse)
     if isinstance(x_specs, (Query, str, os.PathLike)):
         query = x_specs if isinstance(x_specs, Query) else read_vnnlib(x_specs)
@@ -180,6 +196,8 @@ def verify(
         return _finish(options, network, network.native, query.native, counterexamples, max_counterexamples, [], query.text)
     if y_specs is None:
         raise ValueError("y_specs is missing: give one [low, high] per output, or a property such as ironbound.y[0] > 0")
+    if not hasattr(x_specs, "__len__"):
+        raise ValueError(f"x_specs: expected a list of (low, high), one per input element, or a Box, not {type(x_specs).__name__}")
     network = as_network(net, len(x_specs), input_shape)
     region, wish = box(x_specs, network.input_size), wanted(y_specs, network.output_size)
     return decide(options, network, region.native, wish, counterexamples, max_counterexamples)

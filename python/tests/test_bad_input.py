@@ -23,6 +23,9 @@ BAD_BOXES = [
     (np.full((4, 2), np.nan), "x_specs: element 0 is not a finite number"),
     (np.zeros((4, 2), dtype=complex), "elements of type complex128"),
     (np.array([["a", "b"]] * 4), "elements of type"),
+    (None, r"x_specs: expected a list of \(low, high\), one per input element, or a Box, not NoneType"),
+    (0.5, "x_specs: expected a list of"),
+    ({}, "x_specs: expected a list of"),
 ]
 
 
@@ -52,6 +55,15 @@ BAD_OPTIONS = [
     ({"timeout": 0}, "timeout=0: a time limit is a positive number"),
     ({"timeout": -1}, "positive number of seconds"),
     ({"timeout": float("nan")}, "positive number of seconds"),
+    ({"timeout": "10"}, "timeout='10': a time limit is a positive number of seconds, or None"),
+    ({"threads": 0}, "threads=0: expected a whole number of at least 1"),
+    ({"threads": -1}, "threads=-1: expected a whole number"),
+    ({"threads": 1.5}, "threads=1.5: expected a whole number"),
+    ({"seed": -1}, "seed=-1: expected a whole number of at least 0"),
+    ({"max_memory": 2**64}, "max_memory=18446744073709551616: expected"),
+    ({"counterexamples": 5}, "counterexamples: expected a list to append to, not int"),
+    ({"reuse": b"proof"}, "reuse: expected an ironbound.Certificate, as Certificate.load"),
+    ({"max_counterexamples": "3"}, "max_counterexamples='3': expected a whole number of at least 1"),
     ({"semantics": "exact"}, "semantics 'exact'; use"),
     ({"max_counterexamples": 0}, "at least 1"),
 ]
@@ -99,6 +111,9 @@ def test_robustness_says_what_does_not_fit(classifier):
     for change, message in [
         ({"label": 3}, "label=3: the network has 3 outputs"),
         ({"label": -1}, "label=-1"),
+        ({"label": 0.5}, "label: expected the index of an output, not 0.5"),
+        ({"label": "6"}, "label: expected the index of an output, not '6'"),
+        ({"image": [128.0] * 4}, r"element 0 of the point is 128, outside clip=\(0, 1\); scale it, or give another clip"),
         ({"eps": -0.1}, "a radius is not negative"),
         ({"eps": float("nan")}, "eps: nan is not a finite number"),
         ({"norm": 2}, "norm=2: only 'inf'"),
@@ -132,3 +147,14 @@ def test_boxes_are_checked():
         Box([0, 2], [1, 1])
     ball = Box.around([0.5, 0.0], "0.1", clip=(0, 1))
     assert ball.low[1] == 0 and ball.native.ends() == (["0.4", "0"], ["0.6", "0.1"])
+
+
+def test_certificates_are_bytes(classifier):
+    with pytest.raises(ValueError, match=r"query: expected the bytes of a file, not str; Certificate.load\(folder\) reads saved ones"):
+        ironbound.check_certificate(b"", "query.vnnlib", b"")
+
+
+def test_submodules_are_there_without_an_import_of_their_own():
+    assert ironbound.quantized.Network and ironbound.pictures.decision and ironbound.compat
+    with pytest.raises(AttributeError, match="module 'ironbound' has no attribute 'quantised'"):
+        ironbound.quantised
