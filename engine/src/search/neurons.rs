@@ -8,11 +8,14 @@ use super::{Progress, Statistics};
 use crate::bounds::chain::Objectives;
 use crate::bounds::in_parallel;
 use crate::bounds::neurons::{Effort, Ending, Forest, FreeSlopes, Goal, Leaf, Multipliers, Recorder, Relaxed, Settings, Start};
+use crate::kernels::Kernel;
 
 /// Nodes per row of a neuron, and per disjunct, in each round.
 pub const CHAIN_ROUNDS: [(u64, u64); 4] = [(1, 200), (400, 20_000), (3_000, 400_000), (20_000, u64::MAX)];
 /// As [`CHAIN_ROUNDS`], for graphs whose rows cost more.
 pub const GRAPH_ROUNDS: [(u64, u64); 4] = [(1, 2_000), (20, 100_000), (200, 1_000_000), (2_000, u64::MAX)];
+/// For a second try with the bounds of a first one.
+pub const SECOND_ROUNDS: [(u64, u64); 1] = [(0, u64::MAX)];
 /// Tasks of a wave; fixed, so that trees do not depend on the number of threads.
 const WAVE_TASKS: usize = 8;
 /// Nodes per disjunct and task in one wave.
@@ -21,15 +24,15 @@ const WAVE_NODES: u64 = 1_000;
 const MOST_POINTS: usize = 8;
 
 /// A case of a network of affine operators and ReLUs.
-pub struct Neurons<'a> {
+pub struct Neurons<'a, F> {
     /// The query being decided.
     pub solver: &'a Solver<'a>,
     /// The network over the box.
-    pub layers: Box<dyn Relaxed<f32> + Sync + 'a>,
+    pub layers: Box<dyn Relaxed<F> + Sync + 'a>,
     /// Nodes per row of a neuron, and per disjunct, in each round.
     pub rounds: &'a [(u64, u64)],
     /// What is to be excluded.
-    pub objectives: &'a Objectives<f32>,
+    pub objectives: &'a Objectives<F>,
     /// Keeps what a certificate needs.
     pub recorder: Option<Recorder>,
 }
@@ -45,8 +48,8 @@ pub struct Left {
     pub margin: f64,
     /// Share of the box, over all disjuncts, that is excluded.
     pub proved: f64,
-    /// Open disjuncts with leaves in which no split is left: regions for an exact method.
-    pub stuck: Vec<(usize, Leaf<f32>)>,
+    /// Leaves in which no split is left, or that rounding keeps open.
+    pub stuck: usize,
     /// True if rounding alone keeps everything open that is open.
     pub blurred: bool,
     /// True if the search was cut short by the memory limit.
@@ -55,22 +58,29 @@ pub struct Left {
     pub points: Vec<Vec<f64>>,
 }
 
-impl<'a> Neurons<'a> {
-    /// Excludes what it can of the disjuncts; after each round `between` sees its number and what is left, and ends the search by
+impl<F: Kernel> Neurons<'_, F> {
+    /// Excludes what it can of the disjuncts `open`; after each round `between` sees its number and what is left, and ends the search by
     /// returning true. None if the chain or the query is of another kind.
-    pub fn exclude(&mut self, statistics: &mut Statistics, between: &mut dyn FnMut(usize, &Left) -> bool) -> Option<Left> {
+    pub fn exclude(
+        &mut self,
+        open: Vec<usize>,
+        statistics: &mut Statistics,
+        between: &mut dyn FnMut(usize, &Left) -> bool,
+    ) -> Option<Left> {
         let rows = &self.objectives.rows;
         if !self.objectives.disjuncts.iter().all(|d| d.iter().any(|&r| rows[r].inputs.is_empty())) {
             return None;
         }
         let solver = self.solver;
         let all = self.objectives.disjuncts.len();
-        let mut left = Left { open: (0..all).collect(), worst: f64::INFINITY, margin: f64::INFINITY, ..Left::default() };
+        let mut left = Left { open, worst: f64::INFINITY, margin: f64::INFINITY, ..Left::default() };
         for (round, (nodes_per_row, nodes)) in self.rounds.iter().copied().enumerate() {
             let config = solver.config;
             let settings = Settings { record: self.recorder.is_some(), ..Settings::rows() };
             let effort = Effort { nodes: nodes_per_row, settings, threads: config.threads, memory: config.max_memory / 2 };
-            self.layers.tighten(effort, self.recorder.as_mut(), &|| solver.stopped());
+            if nodes_per_row > 0 {
+                self.layers.tighten(effort, self.recorder.as_mut(), &|| solver.stopped());
+            }
             if self.layers.is_empty() {
                 return Some(Left { open: Vec::new(), ..left });
             }
@@ -94,15 +104,8 @@ impl<'a> Neurons<'a> {
 
     /// Trees for the open disjuncts, in waves: the open leaves are dealt out to a fixed number of tasks, which grow them for a
     /// while on their own.
-    fn grow(
-        &self,
-        layers: &dyn Relaxed<f32>,
-        left: &mut Left,
-        nodes: u64,
-        mut recorder: Option<&mut Recorder>,
-        statistics: &mut Statistics,
-    ) {
-        let mut trees: Vec<Tree> = left.open.iter().map(|&d| self.tree(layers, d)).collect();
+    fn grow(&self, layers: &dyn Relaxed<F>, left: &mut Left, nodes: u64, mut recorder: Option<&mut Recorder>, statistics: &mut Statistics) {
+        let mut trees: Vec<Tree<F>> = left.open.iter().map(|&d| self.tree(layers, d)).collect();
         while !self.solver.stopped() && trees.iter().any(|t| t.wants_more(nodes)) {
             let memory: u64 = trees.iter().flat_map(|t| &t.open).map(|l| l.size()).sum();
             if memory > self.solver.config.max_memory / 2 {
@@ -136,12 +139,12 @@ impl<'a> Neurons<'a> {
             left.worst = tree.open.iter().chain(&tree.stuck).map(|l| l.bound).fold(left.worst, f64::max);
             left.proved += tree.proved;
             left.points.extend(tree.points.iter().map(|p| layers.point(p)));
-            left.stuck.extend(tree.stuck.into_iter().map(|leaf| (tree.disjunct, leaf)));
+            left.stuck += tree.stuck.len();
         }
     }
 
     /// Progress between waves, of all trees of a round; disjuncts that earlier rounds excluded count as proved.
-    fn tell(&self, open: usize, proved: f64, trees: &[Tree], statistics: &Statistics) {
+    fn tell(&self, open: usize, proved: f64, trees: &[Tree<F>], statistics: &Statistics) {
         let all = self.objectives.disjuncts.len();
         let leaves = trees.iter().flat_map(|t| t.open.iter().chain(&t.stuck));
         let worst = leaves.map(|l| l.bound).fold(f64::NEG_INFINITY, f64::max);
@@ -154,10 +157,10 @@ impl<'a> Neurons<'a> {
     }
 
     /// One wave.
-    fn wave(&self, layers: &dyn Relaxed<f32>, trees: &mut [Tree], nodes: u64, record: bool, statistics: &mut Statistics) {
-        let mut tasks: Vec<Vec<(usize, Goal<f32>)>> = (0..WAVE_TASKS).map(|_| Vec::new()).collect();
+    fn wave(&self, layers: &dyn Relaxed<F>, trees: &mut [Tree<F>], nodes: u64, record: bool, statistics: &mut Statistics) {
+        let mut tasks: Vec<Vec<(usize, Goal<F>)>> = (0..WAVE_TASKS).map(|_| Vec::new()).collect();
         for (t, tree) in trees.iter_mut().enumerate().filter(|t| t.1.wants_more(nodes)) {
-            let mut parts: Vec<Vec<Leaf<f32>>> = vec![Vec::new(); WAVE_TASKS];
+            let mut parts: Vec<Vec<Leaf<F>>> = vec![Vec::new(); WAVE_TASKS];
             tree.open.drain(..).enumerate().for_each(|(i, leaf)| parts[(t + i) % WAVE_TASKS].push(leaf));
             for (task, leaves) in tasks.iter_mut().zip(parts).filter(|p| !p.1.is_empty()) {
                 task.push((
@@ -184,7 +187,7 @@ impl<'a> Neurons<'a> {
     }
 
     /// The tree of a disjunct by the first of its conjuncts that reads outputs only.
-    fn tree(&self, layers: &dyn Relaxed<f32>, disjunct: usize) -> Tree {
+    fn tree(&self, layers: &dyn Relaxed<F>, disjunct: usize) -> Tree<F> {
         let rows = &self.objectives.rows;
         let disjuncts = &self.objectives.disjuncts[disjunct];
         let row = disjuncts.iter().position(|&r| rows[r].inputs.is_empty()).expect("looked for before");
@@ -206,23 +209,23 @@ impl<'a> Neurons<'a> {
 }
 
 /// One disjunct's tree between waves.
-struct Tree {
+struct Tree<F> {
     disjunct: usize,
     /// The number of its row among the disjunct's.
     row: usize,
     /// What bounds the closed leaves.
     leaves: Vec<Arc<Multipliers>>,
-    start: Arc<Start<f32>>,
+    start: Arc<Start<F>>,
     strict: bool,
-    open: Vec<Leaf<f32>>,
-    stuck: Vec<Leaf<f32>>,
-    points: Vec<Vec<f32>>,
+    open: Vec<Leaf<F>>,
+    stuck: Vec<Leaf<F>>,
+    points: Vec<Vec<F>>,
     nodes: u64,
     proved: f64,
     margin: f64,
 }
 
-impl Tree {
+impl<F: Kernel> Tree<F> {
     fn is_closed(&self) -> bool {
         self.open.is_empty() && self.stuck.is_empty()
     }
@@ -231,7 +234,7 @@ impl Tree {
         !self.open.is_empty() && self.nodes < nodes
     }
 
-    fn take(&mut self, ending: Ending<f32>) {
+    fn take(&mut self, ending: Ending<F>) {
         self.nodes += ending.nodes;
         self.proved += ending.proved;
         self.margin = self.margin.min(-ending.closed_bound);

@@ -7,7 +7,7 @@ use super::attack::{Attack, Effort};
 use super::boxes::{Boxes, Part, rows_of};
 use super::cases::{CaseOutcome, Solver};
 use super::forms::{Judgement, bound_rows};
-use super::neurons::{CHAIN_ROUNDS, GRAPH_ROUNDS, Neurons};
+use super::neurons::{CHAIN_ROUNDS, GRAPH_ROUNDS, Left, Neurons, SECOND_ROUNDS};
 use super::tree::{self, End};
 use super::{Reason, Statistics, problem};
 use crate::bounds::chain::{Chain, Objectives};
@@ -142,7 +142,8 @@ impl Root<'_> {
         });
         let mut neurons = Neurons { solver, layers, rounds, objectives: &self.single, recorder };
         let (mut found, mut evaluations) = (None, 0);
-        let left = neurons.exclude(statistics, &mut |round, left| {
+        let all = (0..self.single.disjuncts.len()).collect();
+        let mut left = neurons.exclude(all, statistics, &mut |round, left| {
             let mut effort = Statistics::default();
             found = self.long_attack(&left.open, &left.points, 1 << (2 * round), &mut effort);
             evaluations += effort.evaluations;
@@ -152,6 +153,9 @@ impl Root<'_> {
         if let Some(witness) = found {
             statistics.method = "attack".into();
             return Some(CaseOutcome::Refuted(witness));
+        }
+        if left.blurred && !solver.stopped() {
+            left = self.again_in_double(&mut neurons, left, statistics);
         }
         statistics.method = "branch and bound on neurons".into();
         statistics.proved = left.proved;
@@ -173,10 +177,28 @@ impl Root<'_> {
         if left.memory {
             return Some(CaseOutcome::Open(Reason::Memory, Some(left.worst)));
         }
-        let (word, count, worst) = (semantics.word(), left.stuck.len(), left.worst);
+        let (word, count, worst) = (semantics.word(), left.stuck, left.worst);
         let obstacle = if left.blurred { "are open only for rounding" } else { "have no neuron left to split" };
         let why = format!("{word}: {count} parts {obstacle}; the worst bound there is {worst:e}");
         Some(CaseOutcome::Open(Reason::Precision(why), Some(worst)))
+    }
+
+    /// Where rounding alone keeps disjuncts open: their trees once more, in `f64`, with the bounds of neurons as they are.
+    fn again_in_double(&self, first: &mut Neurons<f32>, left: Left, statistics: &mut Statistics) -> Left {
+        let stop = || self.solver.stopped();
+        let Some(bounds) = first.layers.bounds() else { return left };
+        let plan = Plan { inherited: Some(bounds), rows: false, ..Plan::crown(&stop) };
+        let Some(rows) = GraphRows::<f64>::new(Relaxation::planned(self.network, &self.region, plan)) else { return left };
+        let recorder = first.recorder.take();
+        let mut second =
+            Neurons { solver: self.solver, layers: Box::new(rows), rounds: &SECOND_ROUNDS, objectives: &self.double, recorder };
+        let open = left.open.clone();
+        let again = second.exclude(open, statistics, &mut |_, _| false);
+        first.recorder = second.recorder;
+        match again {
+            Some(again) => Left { margin: again.margin.min(left.margin), ..again },
+            None => left,
+        }
     }
 
     fn decide(&self, statistics: &mut Statistics) -> CaseOutcome {

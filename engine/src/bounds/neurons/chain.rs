@@ -7,9 +7,9 @@ use super::dense::Dense;
 use super::forest::{Ending, Forest, Goal, Leaf, Settings};
 use super::program::{Affine, CONSTANT_ROUNDINGS, Hinge, Input, Node, Program, Relaxed, Start};
 use super::record::{FreeSlopes, Multipliers, Neuron, Recorder};
-use crate::bounds::Deployed;
 use crate::bounds::chain::{Chain, Objective};
 use crate::bounds::crown::in_parallel;
+use crate::bounds::{Bounds, Deployed};
 use crate::kernels::{Kernel, block_roundings, padded};
 use crate::numerics::rounding::gamma;
 use crate::ops::Ranges;
@@ -364,6 +364,10 @@ impl<F: Kernel> Relaxed<F> for Layers<'_, F> {
         let mut coefficients: Vec<F> = sums.iter().map(|&s| F::from_f64(s)).collect();
         coefficients.resize(padded(coefficients.len()), F::ZERO);
         Start { node: 2 * k, coefficients, constant, error: error * SLACK }
+    }
+
+    fn bounds(&self) -> Option<&Bounds> {
+        None
     }
 
     fn point(&self, inputs: &[F]) -> Vec<f64> {

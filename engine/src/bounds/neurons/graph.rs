@@ -8,7 +8,7 @@ use super::program::{Affine, CONSTANT_ROUNDINGS, Hinge, Input, Map, Node, Progra
 use super::record::{FreeSlopes, Multipliers, Neuron, Recorder};
 use crate::bounds::chain::Objective;
 use crate::bounds::crown::in_parallel;
-use crate::bounds::{Network, Relaxation};
+use crate::bounds::{Bounds, Network, Relaxation};
 use crate::graph::NodeId;
 use crate::ops::{self, Operation, Working};
 
@@ -210,6 +210,10 @@ impl<F: Working> Relaxed<F> for GraphRows<'_, F> {
         }
         let error = error * (1.0 + 1.0 / 512.0);
         Start { node, coefficients: objective.outputs.clone(), constant: objective.constant, error }
+    }
+
+    fn bounds(&self) -> Option<&Bounds> {
+        Some(&self.relaxation.bounds)
     }
 
     fn point(&self, inputs: &[F]) -> Vec<f64> {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use super::chain::Effort;
 use super::record::{Neuron, Recorder};
+use crate::bounds::Bounds;
 use crate::bounds::chain::Objective;
 use crate::kernels::Kernel;
 use crate::kernels::rows::BLOCK_ROUNDINGS;
@@ -110,6 +111,8 @@ pub trait Relaxed<F> {
     fn program(&self) -> &Program<'_, F>;
     /// The row of an objective without coefficients of inputs, after [`Relaxed::tighten`].
     fn start(&self, objective: &Objective<F>) -> Start<F>;
+    /// Proved bounds of all nodes, where the program's nodes are the graph's.
+    fn bounds(&self) -> Option<&Bounds>;
     /// A point of the program's inputs as a point of the box.
     fn point(&self, inputs: &[F]) -> Vec<f64>;
     /// True if some range turned out empty: nothing of the box is left.
