@@ -73,14 +73,14 @@ type Decide = fn(&Graph, &Query, &Config, &dyn Observer) -> Report;
 
 /// Decides the query.
 pub fn run(arguments: &Arguments, started: Instant, decide: Decide) -> Result<Finished, Failure> {
-    let watchdog =
+    let mut watchdog =
         arguments.timeout.map(|limit| overrun(arguments, limit).map(|output| Watchdog::start(started, limit, output))).transpose()?;
     let problem = arguments.files.read(&arguments.options)?;
     let record = arguments.certificate.is_some() || arguments.check || arguments.start().is_some();
     let config = Config { record, ..arguments.options.config(started, arguments.timeout, options::stop_on_interrupt()?) };
     let display = Display::new(started, arguments.quiet || arguments.json);
     let report = match record {
-        true => certified(arguments, &problem, &config, &display, decide)?,
+        true => certified(arguments, &problem, &config, &display, decide, &mut watchdog)?,
         false => decide(&problem.network, &problem.query, &config, &display),
     };
     drop(display);
@@ -97,6 +97,7 @@ fn certified(
     config: &Config,
     observer: &dyn Observer,
     decide: Decide,
+    watchdog: &mut Option<Watchdog>,
 ) -> Result<Report, Failure> {
     let Problem { network, query, model_path, query_path } = problem;
     let subject = Subject::new(input::read_bytes(model_path)?, input::read_bytes(query_path)?);
@@ -108,6 +109,10 @@ fn certified(
         }
         None => decide(network, query, config, observer),
     };
+    // What is proved when the time is up is not lost: making its certificate may take longer.
+    if let Some(watchdog) = watchdog.take() {
+        watchdog.call_off();
+    }
     let certificate = workshop.certify(&mut report).map_err(|e| Failure::new(e.to_string()))?;
     report.statistics.elapsed = config.started.elapsed();
     let Some(Certificate { bytes, shown }) = certificate else { return Ok(report) };
