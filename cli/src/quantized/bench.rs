@@ -5,13 +5,13 @@ use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use std::time::Instant;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use engine::quantized::Query;
 use serde_json::json;
 
 use super::certificate;
+use super::cpu_limit::{Stopwatch, within};
 use super::data::Data;
 use super::decide::{Verdict, decide_image};
 use super::options::{BenchArgs, Dataset, SamplesArgs, Sources};
@@ -19,7 +19,6 @@ use super::published::{BLOCKS, Block};
 use crate::Finished;
 use crate::failure::Failure;
 use crate::options::stop_on_interrupt;
-use crate::usage;
 
 const WORDS: [&str; 4] = ["misclassified", "timeout", "vulnerable", "robust"];
 
@@ -103,9 +102,12 @@ fn run_block(
     };
     for id in block.ids.clone() {
         let (image, label) = data.sample(id)?;
-        let (wall, cpu) = (Instant::now(), usage::own_cpu_seconds());
-        let (verdict, effort) = decide_image(&data.network, &image, label, block.eps, Some(args.timeout), stop)?;
-        let seconds = usage::own_cpu_seconds().zip(cpu).map_or(wall.elapsed().as_secs_f64(), |(now, then)| now - then);
+        let watch = Stopwatch::start();
+        let (verdict, effort) = within(args.timeout, stop, |over| decide_image(&data.network, &image, label, block.eps, None, over))?;
+        let seconds = watch.seconds();
+        if stop.load(Ordering::Relaxed) {
+            return Err(Failure::new("interrupted: no table; --out FILE keeps the verdicts so far"));
+        }
         let word = verdict.word();
         if let Some(folder) = &args.certificates {
             row.checked += certified(folder, block, id, &verdict, data)?;
@@ -140,10 +142,10 @@ fn certified(folder: &Path, block: &Block, id: usize, verdict: &Verdict, data: &
     let file = folder.join(format!("{}_{id:04}_eps{}.cert", block.dataset.name(), block.eps));
     std::fs::create_dir_all(folder).map_err(|e| Failure::about(folder, e))?;
     certificate::write(&file, &bytes, &text)?;
-    let before = usage::own_cpu_seconds();
+    let watch = Stopwatch::start();
     checker::integer::check(&data.network_bytes, text.as_bytes(), &bytes)
         .map_err(|fault| Failure::about(&file, format!("the checker rejects it at byte {}: {}", fault.at, fault.reason)))?;
-    Ok(usage::own_cpu_seconds().zip(before).map_or(0.0, |(now, then)| now - then))
+    Ok(watch.seconds())
 }
 
 fn table(rows: &[Row]) -> String {

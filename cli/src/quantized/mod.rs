@@ -2,6 +2,7 @@
 
 mod bench;
 mod certificate;
+mod cpu_limit;
 mod data;
 mod decide;
 mod digits;

@@ -206,7 +206,7 @@ pub struct BenchArgs {
     /// Folder with weights, images and labels
     #[arg(long, value_name = "DIR", env = "IRONBOUND_DATA")]
     pub data: Option<PathBuf>,
-    /// Give up on a query after this many seconds
+    /// Give up on a query after this many seconds of CPU time
     #[arg(long, value_name = "S", value_parser = parse_seconds, default_value = "60")]
     pub timeout: Duration,
     /// Another network than the published ones (one data set only); no comparison with published verdicts
