@@ -116,7 +116,7 @@ impl FirstLayer {
             return f64::NEG_INFINITY;
         }
         let j = self.rows[row];
-        let narrowed = concave(&model.steps(0, j).hull(range), bound.c[j]);
+        let narrowed = concave(&model.steps(0, j).hull(range), bound.coefficients[0][j]);
         let whole = std::mem::replace(&mut bound.psi[row], narrowed);
         let mut basis = warm.basis.clone();
         let value = self.program.minimise(&bound.psi, &mut basis, &bound.near, ENOUGH - bound.constant, most).value;

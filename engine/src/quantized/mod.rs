@@ -10,7 +10,9 @@
 mod attack;
 pub mod bounds;
 mod branch;
+mod bundle;
 mod concave;
+mod deep;
 pub mod dual;
 mod first_layer;
 mod fixed_point;

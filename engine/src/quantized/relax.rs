@@ -2,12 +2,13 @@
 
 use super::bounds::Range;
 use super::concave::Concave;
+use super::deep::Goal;
 use super::dual;
 use super::first_layer::FirstLayer;
 use super::problem::{Level, Model, Multipliers, Part};
 use super::query::Target;
 use super::simplex::Basis;
-use super::upper::{Led, chords, lead, sweep};
+use super::upper::{Led, lead, sweep};
 
 /// Bounds above this are not worth calling negative: rounding to integers would eat the rest.
 pub const ENOUGH: f64 = -0.5;
@@ -44,6 +45,8 @@ pub struct Bound {
     pub values: Vec<f64>,
     /// Accumulators of the primal solution, by layer and neuron.
     pub accumulators: Vec<Vec<f64>>,
+    /// Heights of the relaxation there.
+    pub heights: Vec<Vec<f64>>,
     /// By how much the relaxation is above the staircase there, in units of `value`.
     pub gaps: Vec<Vec<f64>>,
     /// Inputs of the primal solution, by column of the first layer, from their low ends.
@@ -52,8 +55,8 @@ pub struct Bound {
     pub near: Vec<f64>,
     /// What the first layer's program maximised: one function per row, the coefficients, and the rest.
     pub psi: Vec<Concave>,
-    /// By neuron of the first layer.
-    pub c: Vec<f64>,
+    /// Of the values, by layer and neuron.
+    pub coefficients: Vec<Vec<f64>>,
     /// Added to the program's value.
     pub constant: f64,
 }
@@ -84,26 +87,10 @@ impl Relaxation<'_> {
         if top == 0 {
             return self.at_inputs(objective);
         }
-        let mut upper = std::mem::take(&mut warm.upper);
-        if upper.len() + 1 != top {
-            upper = chords(self.model, self.part, objective, top);
+        match top {
+            1 => self.once(objective, &[], warm, enough, effort.pivots).0,
+            _ => self.descend(&Goal::Values(objective), top, warm, enough, effort),
         }
-        let mut descent = Descent::new(&upper);
-        let mut best: Option<(Bound, Vec<Vec<f64>>)> = None;
-        for _ in 0..if top == 1 { 1 } else { effort.rounds } {
-            let (bound, led) = self.once(objective, &upper, warm, enough, effort.pivots);
-            let value = bound.value;
-            if best.as_ref().is_none_or(|b| value < b.0.value) {
-                best = Some((bound, upper.clone()));
-            }
-            let least = best.as_ref().map_or(value, |b| b.0.value);
-            if least < enough || !descent.step(self.part, &mut upper, &led, value, least) {
-                break;
-            }
-        }
-        let (bound, upper) = best.expect("there is at least one round");
-        warm.upper = upper;
-        bound
     }
 
     fn at_inputs(&self, objective: &[f64]) -> Bound {
@@ -115,20 +102,21 @@ impl Relaxation<'_> {
             multipliers: none.clone(),
             values,
             accumulators: none.clone(),
+            heights: none.clone(),
             gaps: none,
             inputs,
             near: empty.clone(),
             psi: Vec::new(),
-            c: empty,
+            coefficients: vec![empty],
             constant: 0.0,
         }
     }
 
     /// With these multipliers above the first layer.
-    fn once(&self, objective: &[f64], upper: &[Vec<f64>], warm: &mut Warm, enough: f64, pivots: usize) -> (Bound, Led) {
+    pub fn once(&self, objective: &[f64], upper: &[Vec<f64>], warm: &mut Warm, enough: f64, pivots: usize) -> (Bound, Led) {
         let swept = sweep(self.model, self.part, objective, upper);
-        let c = swept.coefficients[0].clone();
-        let (optimum, psi, fixed) = self.first.maximise(self.part, &c, &mut warm.basis, &warm.near, enough - swept.constant, pivots);
+        let c = &swept.coefficients[0];
+        let (optimum, psi, fixed) = self.first.maximise(self.part, c, &mut warm.basis, &warm.near, enough - swept.constant, pivots);
         warm.near.clone_from(&optimum.accumulators);
         let ranges = &self.part.accumulators[0];
         let mut values: Vec<f64> = self.part.hulls[0].iter().map(|h| h.upper[0].1 as f64).collect();
@@ -142,19 +130,22 @@ impl Relaxation<'_> {
             gaps[j] = (height - c[j] * exact).max(0.0);
             (accumulators[j], multipliers[j]) = (a, optimum.multipliers[r]);
         }
-        let mut led = lead(self.model, self.part, &swept, upper, values);
+        let mut heights = vec![values.clone()];
+        let led = lead(self.model, self.part, &swept, upper, values);
+        heights.extend_from_slice(&led.heights);
         let constant = fixed + swept.constant;
         let joined = |first: Vec<f64>, rest: &[Vec<f64>]| [vec![first], rest.to_vec()].concat();
         let bound = Bound {
             value: optimum.value + constant,
             multipliers: joined(multipliers, upper),
-            values: std::mem::take(&mut led.values),
+            values: heights[heights.len() - 1].clone(),
             accumulators: joined(accumulators, &led.accumulators),
+            heights,
             gaps: joined(gaps, &led.gaps),
             inputs: optimum.inputs,
             near: optimum.accumulators,
             psi,
-            c,
+            coefficients: swept.coefficients,
             constant,
         };
         (bound, led)
@@ -162,6 +153,11 @@ impl Relaxation<'_> {
 
     /// The best multipliers and weights of a target's two conditions.
     pub fn exclude(&self, target: Target, levels: &[Level], warm: &mut Warm, effort: Effort) -> Relaxed {
+        if self.model.hidden() > 1 {
+            let goal = Goal::Target(target, levels);
+            let bound = self.descend(&goal, self.model.hidden(), warm, ENOUGH, effort);
+            return self.relaxed(&goal, bound, warm.weight, levels);
+        }
         let (mut left, mut right): (Option<Line>, Option<Line>) = (None, None);
         let mut best: Option<Relaxed> = None;
         let mut weight = warm.weight;
@@ -191,60 +187,23 @@ impl Relaxation<'_> {
 
     /// One choice of weights, with the slacks of the two conditions at the primal solution.
     fn trial(&self, target: Target, levels: &[Level], warm: &mut Warm, weight: f64, effort: Effort) -> (Relaxed, (f64, f64)) {
-        let last = self.model.network.last();
-        let (class, label) = (last.row(target.class), last.row(target.label));
-        let other = 1.0 - weight;
-        let objective: Vec<f64> = class.iter().zip(label).map(|(&t, &y)| weight * f64::from(t) - other * f64::from(y)).collect();
-        let (class_bias, label_bias) = (last.bias[target.class] as f64, last.bias[target.label] as f64);
-        let term = |l: &Level| other * l.cap as f64 - weight * l.rise as f64;
-        let top = levels.iter().max_by(|a, b| term(a).total_cmp(&term(b))).expect("levels are left");
-        let constant = term(top) + weight * class_bias - other * label_bias;
-        let mut bound = self.maximise(&objective, self.model.hidden(), warm, ENOUGH - constant, effort);
-        bound.value += constant;
-        bound.constant += constant;
-        let dot = |row: &[i32]| row.iter().zip(&bound.values).map(|(&w, h)| f64::from(w) * h).sum::<f64>();
-        let (class_value, label_value) = (class_bias + dot(class), label_bias + dot(label));
-        let slacks = (class_value - top.rise as f64, top.cap as f64 - label_value);
-        let at = levels.iter().rev().find(|l| l.rise as f64 <= class_value + 0.5).unwrap_or(&levels[0]);
-        (Relaxed { bound, weight, level_gap: (term(top) - term(at), at.k) }, slacks)
-    }
-}
-
-/// Subgradient steps with momentum towards a moving target, for the multipliers above the first layer. Each is scaled by the
-/// length of its neuron's range.
-struct Descent {
-    velocity: Vec<Vec<f64>>,
-    hope: Option<f64>,
-    least: f64,
-}
-
-impl Descent {
-    fn new(upper: &[Vec<f64>]) -> Descent {
-        Descent { velocity: upper.iter().map(|l| vec![0.0; l.len()]).collect(), hope: None, least: f64::INFINITY }
+        let goal = Goal::Target(target, levels);
+        let objective = goal.objective(self.model.network, weight);
+        let enough = ENOUGH - objective.constant;
+        let mut bound = self.maximise(&objective.coefficients, self.model.hidden(), warm, enough, effort);
+        bound.value += objective.constant;
+        bound.constant += objective.constant;
+        let slacks = goal.slacks(self.model.network, objective.level, &bound.values);
+        (self.relaxed(&goal, bound, weight, levels), slacks)
     }
 
-    /// Moves the multipliers; false where the bound has no slope left.
-    fn step(&mut self, part: &Part, upper: &mut [Vec<f64>], led: &Led, value: f64, least: f64) -> bool {
-        let scale = |k: usize, j: usize| {
-            let Range { low, high } = part.accumulators[k + 1][j];
-            1.0 / ((high - low) as f64 + 1.0)
-        };
-        let scaled = |(k, slopes): (usize, &Vec<f64>)| slopes.iter().enumerate().map(|(j, d)| (d * scale(k, j)).powi(2)).sum::<f64>();
-        let norm: f64 = led.slopes.iter().enumerate().map(scaled).sum();
-        if norm < 1e-12 {
-            return false;
-        }
-        let hope = self.hope.map_or(0.1 * value.abs() + 1.0, |hope| if least < self.least - 0.05 * hope { hope } else { 0.8 * hope });
-        (self.hope, self.least) = (Some(hope), least);
-        let step = (value - least + hope) / norm;
-        for (k, lambda) in upper.iter_mut().enumerate() {
-            for (j, l) in lambda.iter_mut().enumerate() {
-                let velocity = &mut self.velocity[k][j];
-                *velocity = 0.7 * *velocity + 0.3 * step * scale(k, j).powi(2) * led.slopes[k][j];
-                *l -= *velocity;
-            }
-        }
-        true
+    /// With what the levels together add.
+    fn relaxed(&self, goal: &Goal, bound: Bound, weight: f64, levels: &[Level]) -> Relaxed {
+        let term = |l: &Level| (1.0 - weight) * l.cap as f64 - weight * l.rise as f64;
+        let worst = levels.iter().map(term).fold(f64::NEG_INFINITY, f64::max);
+        let reached = |l: &&Level| goal.slacks(self.model.network, Some(**l), &bound.values).0 >= -0.5;
+        let at = levels.iter().rev().find(reached).unwrap_or(&levels[0]);
+        Relaxed { bound, weight, level_gap: (worst - term(at), at.k) }
     }
 }
 

@@ -305,7 +305,8 @@ impl Search<'_> {
         if self.model.hidden() > 0 {
             let mut cells = part.accumulators[0].clone();
             let mut inner: Vec<i64> = cells.iter().map(|r| r.low).collect();
-            for (&neuron, &a) in first.rows.iter().zip(&relaxed.bound.near) {
+            for &neuron in &first.rows {
+                let a = relaxed.bound.accumulators[0][neuron];
                 let a = (a.round() as i64).clamp(cells[neuron].low, cells[neuron].high);
                 inner[neuron] = a;
                 cells[neuron] = cells[neuron].meet(self.model.steps(0, neuron).cell(a));

@@ -15,12 +15,12 @@ pub struct Swept {
 pub struct Led {
     /// Accumulators.
     pub accumulators: Vec<Vec<f64>>,
+    /// Heights of the relaxations.
+    pub heights: Vec<Vec<f64>>,
     /// By how much each relaxation is above its staircase.
     pub gaps: Vec<Vec<f64>>,
     /// The bound's slope by each multiplier.
     pub slopes: Vec<Vec<f64>>,
-    /// Values of the last of these layers.
-    pub values: Vec<f64>,
 }
 
 /// Multipliers in the slope of the longest edge of each hull, as in CROWN; of the layers above the first, below the objective.
@@ -70,18 +70,20 @@ pub fn sweep(model: &Model, part: &Part, objective: &[f64], upper: &[Vec<f64>]) 
 
 /// The forward sweep from values of the first layer.
 pub fn lead(model: &Model, part: &Part, swept: &Swept, upper: &[Vec<f64>], first: Vec<f64>) -> Led {
-    let mut led = Led { accumulators: Vec::new(), gaps: Vec::new(), slopes: Vec::new(), values: first };
+    let mut led = Led { accumulators: Vec::new(), gaps: Vec::new(), slopes: Vec::new(), heights: Vec::new() };
+    let mut values = first;
     for (k, lambda) in upper.iter().enumerate().map(|(i, l)| (i + 1, l)) {
         let layer = &model.network.layers()[k];
         let mut next = Next::default();
         for j in 0..layer.outputs {
-            let sum: f64 = layer.row(j).iter().zip(&led.values).map(|(&w, h)| f64::from(w) * h).sum();
+            let sum: f64 = layer.row(j).iter().zip(&values).map(|(&w, h)| f64::from(w) * h).sum();
             next.push(model, part, (k, j), sum + layer.bias[j] as f64, swept.coefficients[k][j], lambda[j]);
         }
         led.accumulators.push(next.accumulators);
         led.gaps.push(next.gaps);
         led.slopes.push(next.slopes);
-        led.values = next.values;
+        values.clone_from(&next.values);
+        led.heights.push(next.values);
     }
     led
 }
