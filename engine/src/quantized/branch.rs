@@ -59,7 +59,31 @@ impl Branch<'_> {
                 }
             }
         }
-        best.map_or_else(|| self.last_resort(&relaxed.bound), |(_, choice)| choice)
+        let choice = best.map(|(_, choice)| choice).or_else(|| self.fractional(&relaxed.bound));
+        choice.unwrap_or_else(|| self.last_resort(&relaxed.bound))
+    }
+
+    /// No neuron costs anything: the one that is farthest from its staircase, as it may matter once others are split.
+    fn fractional(&self, bound: &Bound) -> Option<Choice> {
+        let mut best: Option<(f64, Choice)> = None;
+        for (layer, heights) in bound.heights.iter().enumerate() {
+            for (neuron, &height) in heights.iter().enumerate() {
+                let (a, Range { low, high }) = (bound.accumulators[layer][neuron], self.part.accumulators[layer][neuron]);
+                let exact = self.model.steps(layer, neuron).value((a.round() as i64).clamp(low, high)) as f64;
+                let far = (height - exact).abs();
+                if far <= best.as_ref().map_or(1e-3, |b| b.0) {
+                    continue;
+                }
+                // Beside the step of the primal solution, on the side of the relaxation's height.
+                let places = self.places(layer, neuron, a);
+                let place =
+                    if height > exact { places.iter().rev().find(|p| (**p as f64) < a) } else { places.iter().find(|p| **p as f64 >= a) };
+                if let Some(&last) = place.or(places.first()) {
+                    best = Some((far, Choice { split: Split::Hidden { layer, neuron, last }, second_first: height > exact }));
+                }
+            }
+        }
+        best.map(|(_, choice)| choice)
     }
 
     /// Estimates of the bounds of both halves: in the first layer by a few pivots, above it from the gap at the primal solution.

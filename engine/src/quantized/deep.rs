@@ -1,13 +1,17 @@
 //! Several hidden layers: multipliers above the first, and the weight of the two conditions, by a bundle method; those of the first
 //! layer by its linear program, once per choice of the others.
 
-use super::bounds::Range;
+use super::bounds::{Range, affine, requantised};
 use super::bundle::Bundle;
 use super::network::Network;
 use super::problem::{Level, Part};
 use super::query::Target;
 use super::relax::{Bound, Effort, Relaxation, Warm};
 use super::upper::{Led, chords};
+
+/// The bundle goes on while it promises more than this share of the bound, and this.
+const LEAST_SHARE: f64 = 0.02;
+const LEAST: f64 = 1e-3;
 
 /// What is bounded from above.
 pub enum Goal<'a> {
@@ -64,8 +68,8 @@ impl Goal<'_> {
     }
 }
 
-/// The variables of the bundle: the weight, then the multipliers of neurons above the first layer whose value is not constant; each in
-/// units of one over its range's length, so that all slopes are alike.
+/// The variables of the bundle: the weight, then the multipliers of neurons above the first layer whose value is not constant, or whose
+/// range is narrower than those below make it; each in units of one over its range's length, so that all slopes are alike.
 struct Variables {
     neurons: Vec<(usize, usize)>,
     scales: Vec<f64>,
@@ -73,12 +77,17 @@ struct Variables {
 
 impl Variables {
     fn of(relaxation: &Relaxation, goal: &Goal, top: usize) -> Variables {
-        let part = relaxation.part;
-        let moves = |&(k, j): &(usize, usize)| {
-            let (steps, Range { low, high }) = (relaxation.model.steps(k, j), part.accumulators[k][j]);
-            steps.value(low) != steps.value(high)
-        };
-        let neurons: Vec<_> = (1..top).flat_map(|k| (0..part.hulls[k].len()).map(move |j| (k, j))).filter(moves).collect();
+        let (model, part) = (relaxation.model, relaxation.part);
+        let mut neurons = Vec::new();
+        for k in 1..top {
+            let below = requantised(&model.network.layers()[k - 1], &part.accumulators[k - 1]);
+            let derived = affine(&model.network.layers()[k], &below);
+            let matters = |&j: &usize| {
+                let (steps, range) = (model.steps(k, j), part.accumulators[k][j]);
+                range != derived[j] || steps.value(range.low) != steps.value(range.high)
+            };
+            neurons.extend((0..derived.len()).filter(matters).map(|j| (k, j)));
+        }
         let length = |&(k, j): &(usize, usize)| (part.accumulators[k][j].high - part.accumulators[k][j].low) as f64 + 1.0;
         let scales = std::iter::once(goal.length(part)).chain(neurons.iter().map(length)).map(|l| 1.0 / l).collect();
         Variables { neurons, scales }
@@ -123,16 +132,16 @@ impl Relaxation<'_> {
         if warm.upper.len() + 1 != top {
             warm.upper = chords(self.model, self.part, &goal.objective(network, warm.weight).coefficients, top);
         }
-        let mut upper = std::mem::take(&mut warm.upper);
-        (0..top - 1).for_each(|k| self.settle(k + 1, &mut upper[k]));
-        let start = variables.pack(warm.weight, &upper);
+        // All other multipliers are zero.
+        let mut upper: Vec<Vec<f64>> = warm.upper.iter().map(|l| vec![0.0; l.len()]).collect();
+        let start = variables.pack(warm.weight, &warm.upper);
         let (mut best, mut centre) = (self.evaluate(goal, &variables, &start, &mut upper, warm, enough, effort), start.clone());
         let mut primals = vec![self.primal(&mut best.bound)];
         let infinite = |v: f64| [vec![if v < 0.0 { 0.0 } else { 1.0 / variables.scales[0] }], vec![v; variables.neurons.len()]].concat();
         let (low, high) = (infinite(f64::NEG_INFINITY), infinite(f64::INFINITY));
         let mut bundle = Bundle::new(low, high, start, best.bound.value, best.gradient.clone());
         for _ in 1..effort.rounds {
-            let least = 0.02 * best.bound.value.abs() + 0.1;
+            let least = LEAST_SHARE * best.bound.value.max(0.0) + LEAST;
             let Some(point) = (if best.bound.value < enough { None } else { bundle.next(least) }) else { break };
             let mut found = self.evaluate(goal, &variables, &point, &mut upper, warm, enough, effort);
             let told = bundle.tell(&point, found.bound.value, found.gradient.clone());
@@ -149,16 +158,6 @@ impl Relaxation<'_> {
         best.bound.near.clone_from(&warm.near);
         self.average(&mut best.bound, &primals, bundle.weights());
         best.bound
-    }
-
-    /// Multipliers of constant neurons are zero.
-    fn settle(&self, layer: usize, multipliers: &mut [f64]) {
-        for (j, m) in multipliers.iter_mut().enumerate() {
-            let (steps, Range { low, high }) = (self.model.steps(layer, j), self.part.accumulators[layer][j]);
-            if steps.value(low) == steps.value(high) {
-                *m = 0.0;
-            }
-        }
     }
 
     #[expect(clippy::too_many_arguments)]

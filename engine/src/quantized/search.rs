@@ -79,9 +79,9 @@ struct Open {
 }
 
 /// Effort per part; the rounds count where there are several hidden layers.
-const EFFORT: relax::Effort = relax::Effort { pivots: 400, rounds: 12 };
+const EFFORT: relax::Effort = relax::Effort { pivots: 400, rounds: 40 };
 /// Effort for the whole query.
-const ROOT_EFFORT: relax::Effort = relax::Effort { pivots: 400, rounds: 60 };
+const ROOT_EFFORT: relax::Effort = relax::Effort { pivots: 400, rounds: 100 };
 /// Parts from whose primal solution every input is tried; later every eighth.
 const CLIMBED: usize = 64;
 /// Neurons above the first layer whose ranges are narrowed anew in a part.
