@@ -3,7 +3,8 @@
 use super::bounds::Range;
 use super::first_layer::FirstLayer;
 use super::problem::{Level, Model, Part, Split};
-use super::relax::{Bound, Relaxed, Warm};
+use super::query::Target;
+use super::relax::{Bound, Effort, Relaxation, Relaxed, Warm};
 
 /// A split, and which half to look at first: the one with the larger bound, where a counterexample is likelier.
 pub struct Choice {
@@ -21,7 +22,9 @@ pub struct Branch<'a> {
     pub first: &'a FirstLayer,
     /// The part.
     pub part: &'a Part,
-    /// Its levels.
+    /// The target.
+    pub target: Target<'a>,
+    /// The part's levels.
     pub levels: &'a [Level],
 }
 
@@ -29,8 +32,18 @@ pub struct Branch<'a> {
 const CANDIDATES: usize = 6;
 /// Pivots per trial.
 const TRIAL_PIVOTS: usize = 12;
+/// Splits whose halves are bounded, where there are several hidden layers.
+const FINALISTS: usize = 8;
+/// Effort for each of their halves.
+const TRIAL: Effort = Effort { pivots: 100, rounds: 8 };
 /// Gaps below this are rounding.
 const TINY: f64 = 1e-6;
+
+/// A choice with its score: the product of what both halves gain.
+fn scored(value: f64, split: Split, (below, above): (f64, f64)) -> (f64, Choice) {
+    let gain = |half: f64| (value - half).clamp(1e-3, value.max(0.0) + 1.0);
+    (gain(below) * gain(above), Choice { split, second_first: above > below })
+}
 
 impl Branch<'_> {
     /// The split that promises most.
@@ -46,21 +59,41 @@ impl Branch<'_> {
         }
         neurons.truncate(CANDIDATES);
         neurons.retain(|&(k, j)| gaps[k][j] > TINY.max(0.05 * largest));
-        let mut best: Option<(f64, Choice)> = None;
-        for (layer, neuron) in neurons {
-            let a = relaxed.bound.accumulators[layer][neuron];
-            for last in self.places(layer, neuron, a) {
-                let (below, above) = self.try_split(&mut relaxed.bound, warm, (layer, neuron), last);
-                let value = relaxed.bound.value;
-                let gain = |half: f64| (value - half).clamp(1e-3, value.max(0.0) + 1.0);
-                let score = gain(below) * gain(above);
-                if best.as_ref().is_none_or(|b| score > b.0) {
-                    best = Some((score, Choice { split: Split::Hidden { layer, neuron, last }, second_first: above > below }));
-                }
+        let choice = self.strongest(&neurons, relaxed, warm).or_else(|| self.fractional(&relaxed.bound));
+        choice.unwrap_or_else(|| self.last_resort(&relaxed.bound))
+    }
+
+    /// Of the splits of these neurons, the one that lowers the bound most.
+    fn strongest(&self, neurons: &[(usize, usize)], relaxed: &mut Relaxed, warm: &Warm) -> Option<Choice> {
+        let value = relaxed.bound.value;
+        let mut tried = Vec::new();
+        for &(layer, neuron) in neurons {
+            for last in self.places(layer, neuron, relaxed.bound.accumulators[layer][neuron]) {
+                let halves = self.try_split(&mut relaxed.bound, warm, (layer, neuron), last);
+                tried.push(scored(value, Split::Hidden { layer, neuron, last }, halves));
             }
         }
-        let choice = best.map(|(_, choice)| choice).or_else(|| self.fractional(&relaxed.bound));
-        choice.unwrap_or_else(|| self.last_resort(&relaxed.bound))
+        if self.model.hidden() > 1 {
+            tried.sort_by(|a, b| b.0.total_cmp(&a.0));
+            tried.truncate(FINALISTS);
+            tried.iter_mut().for_each(|t| *t = scored(value, t.1.split, self.try_harder(t.1.split, warm)));
+        }
+        // The first of equals.
+        tried.into_iter().rev().max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, choice)| choice)
+    }
+
+    /// The bounds of both halves after a few rounds, for several hidden layers.
+    fn try_harder(&self, split: Split, warm: &Warm) -> (f64, f64) {
+        let half = |second: bool| {
+            let Some(part) = self.model.half(self.part, split, second) else { return f64::NEG_INFINITY };
+            let levels = self.model.levels(&part, self.target);
+            if levels.is_empty() {
+                return f64::NEG_INFINITY;
+            }
+            let relaxation = Relaxation { model: self.model, first: self.first, part: &part };
+            relaxation.exclude(self.target, &levels, &mut warm.clone(), TRIAL).bound.value
+        };
+        (half(false), half(true))
     }
 
     /// No neuron costs anything: the one that is farthest from its staircase, as it may matter once others are split.

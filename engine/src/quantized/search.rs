@@ -282,7 +282,7 @@ impl Search<'_> {
             }
             self.try_primal(&root.accumulators[0], first, part, &relaxed, warm, class)?;
             if narrowed || self.model.hidden() < 2 {
-                let branch = super::branch::Branch { model: self.model, first, part, levels: &levels };
+                let branch = super::branch::Branch { model: self.model, first, part, target: self.target(class), levels: &levels };
                 return Ok(Some(branch.choose(&mut relaxed, warm)));
             }
             for neuron in worst(&relaxed.bound.gaps) {
