@@ -63,7 +63,9 @@ fn bad_input_is_an_error_without_a_verdict() {
         |weights: &str, id: &str, eps: &str| bench.run(&[&["quantized", "--sample-id", id, "--eps", eps][..], &files, &[weights]].concat());
     assert_eq!(sample("net.json", "0", "1").code, 4, "the network gives 7 another class");
     sample("net.json", "1", "1").refused(&["sample id 1", "out of range"]);
+    sample("net.json", "-1", "1").refused(&["--sample-id", "a whole number from 0 on"]);
     sample("net.json", "0", "-1").refused(&["0 to 255"]);
+    sample("net.json", "0", "1.5").refused(&["0 to 255"]);
     sample("net.json", "0", "256").refused(&["0 to 255"]);
     sample("cut.h5", "0", "1").refused(&["cut.h5", "HDF5"]);
     sample("cut.npz", "0", "1").refused(&["cut.npz", "zip"]);
@@ -71,10 +73,29 @@ fn bad_input_is_an_error_without_a_verdict() {
     sample("shape.json", "0", "1").refused(&["shape.json", "layers[0].weights[1]"]);
     sample("mode.json", "0", "1").refused(&["mode.json", "rounding", "half-even"]);
     sample("none.json", "0", "1").refused(&["none.json", "cannot be read"]);
+    let idx = |images: &str, labels: &str| {
+        bench.run(&["quantized", "--sample-id", "0", "--eps", "1", "--weights", "net.json", "--images", images, "--labels", labels])
+    };
+    bench.write("cut-images", &[0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 1, 7]);
+    bench.write("cut-labels", &[0, 0, 8, 1, 0, 0, 0, 9, 0]);
+    bench.write("cut.gz", &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 1, 2]);
+    bench.write("wide-images", &[0, 0, 8, 3, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 2, 7, 7]);
+    bench.write("two-labels", &[0, 0, 8, 1, 0, 0, 0, 2, 0, 0]);
+    bench.write("class-labels", &[0, 0, 8, 1, 0, 0, 0, 1, 2]);
+    idx("cut-images", "t10k-labels").refused(&["cut-images", "truncated"]);
+    idx("t10k-images", "cut-labels").refused(&["cut-labels", "truncated"]);
+    idx("cut.gz", "t10k-labels").refused(&["cut.gz", "gzip"]);
+    idx("t10k-labels", "t10k-images").refused(&["t10k-labels", "idx"]);
+    idx("wide-images", "t10k-labels").refused(&["wide-images", "2 pixels", "1 inputs"]);
+    idx("t10k-images", "two-labels").refused(&["two-labels", "2 labels for 1 images"]);
+    idx("t10k-images", "class-labels").refused(&["class-labels", "class 2", "2 outputs"]);
     let ask = |query: &str| bench.run(&["quantized", "--weights", "net.json", "--query", query]);
     ask("label.json").refused(&["label.json", "label 2"]);
     ask("range.json").refused(&["range.json", "input 0"]);
     ask("net.json").refused(&["net.json", "integer_query_v0_1"]);
     bench.run(&["quantized", "--dataset", "cifar", "--sample-id", "0", "--eps", "1"]).refused(&["cifar", "mnist"]);
     bench.run(&["quantized"]).refused(&["--sample-id"]);
+    bench.run(&["quantized", "--sample-id", "0", "--eps", "1"]).refused(&["--data DIR", "IRONBOUND_DATA", "quantized digits"]);
+    bench.run(&["quantized", "--sample-id", "0", "--eps", "1", "--data", "nowhere"]).refused(&["nowhere", "mnist_mlp.h5"]);
+    bench.run(&["quantized", "bench", "--data", "nowhere"]).refused(&["nowhere", "mnist_mlp.h5"]);
 }

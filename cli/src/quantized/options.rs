@@ -80,7 +80,7 @@ pub struct QueryArgs {
     #[arg(long, value_enum, default_value = "mnist")]
     pub dataset: Dataset,
     /// Position of the image in the test set, from 0
-    #[arg(long, visible_alias = "sample_id", value_name = "ID", allow_negative_numbers = true)]
+    #[arg(long, visible_alias = "sample_id", value_name = "ID", value_parser = position, allow_negative_numbers = true)]
     pub sample_id: Option<usize>,
     /// How far every pixel may move, in steps of 1/255
     #[arg(long, value_name = "N", value_parser = radius, allow_negative_numbers = true)]
@@ -229,6 +229,10 @@ pub struct BenchArgs {
 /// A radius in pixel units.
 pub fn radius(text: &str) -> Result<i64, String> {
     text.parse().ok().filter(|r| (0..=255).contains(r)).ok_or_else(|| "expected a whole number of pixel steps from 0 to 255".into())
+}
+
+fn position(text: &str) -> Result<usize, String> {
+    text.parse().map_err(|_| "expected the position of an image: a whole number from 0 on".into())
 }
 
 fn positive(text: &str) -> Result<usize, String> {

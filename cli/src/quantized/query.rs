@@ -102,11 +102,13 @@ fn report(asked: &Asked, verdict: &Verdict, effort: &Effort) -> String {
         }
         Verdict::Robust(_) | Verdict::Timeout => {}
     }
-    let Effort { by_interval, by_relaxation, by_branching, parts } = effort;
-    let _ = writeln!(
-        text,
-        "classes excluded by intervals: {by_interval}, by one relaxation: {by_relaxation}; searched: {by_branching}; parts: {parts}"
-    );
+    if !matches!(verdict, Verdict::Misclassified(_)) {
+        let Effort { by_interval, by_relaxation, by_branching, parts } = effort;
+        let _ = writeln!(
+            text,
+            "classes excluded by intervals: {by_interval}, by one relaxation: {by_relaxation}; searched: {by_branching}; parts: {parts}"
+        );
+    }
     text
 }
 
