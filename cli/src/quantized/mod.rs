@@ -34,7 +34,7 @@ pub fn run(args: &QuantizedArgs) -> Result<Finished, Failure> {
 
 fn convert(args: &ConvertArgs) -> Result<Finished, Failure> {
     let network = read_network(&args.network)?;
-    let text = network_to_json(&network, None);
+    let text = network_to_json(&network, None).map_err(|why| Failure::about(&args.network, why))?;
     std::fs::write(&args.out, text).map_err(|e| Failure::about(&args.out, format!("cannot be written: {e}")))?;
     Ok(Finished::success(format!("wrote {} ({})\n", args.out.display(), network.shape())))
 }

@@ -61,7 +61,7 @@ pub fn run(args: &TrainArgs) -> Result<Finished, Failure> {
         args.batch,
         args.lr
     );
-    let text = network_to_json(&network, Some(json!(made_by)));
+    let text = network_to_json(&network, Some(json!(made_by))).map_err(Failure::new)?;
     std::fs::write(&args.out, text).map_err(|e| Failure::about(&args.out, format!("cannot be written: {e}")))?;
     let (shape, share) = (network.shape(), accuracy(&network, &test));
     Ok(Finished::success(format!(

@@ -37,7 +37,7 @@ fn damaged_weight_files_are_refused() {
 fn files_of_integers_come_back() {
     let path = std::path::Path::new("net");
     let network = tiny(&mut Random::new(12), 2);
-    let text = network_to_json(&network, None);
+    let text = network_to_json(&network, None).expect("one shift per layer");
     assert_eq!(read::network_from_bytes(text.as_bytes(), path).expect("readable"), network);
     for length in 0..text.len() - 2 {
         assert!(read::network_from_bytes(&text.as_bytes()[..length], path).is_err(), "{length}");
@@ -55,6 +55,29 @@ fn files_of_integers_come_back() {
         bad[at] = random.bits() as u8;
         let _ = read::network_from_bytes(&bad, path);
     }
+}
+
+/// Shifts of single outputs are raised to one; what JSON has no place for is refused, not dropped.
+#[test]
+fn a_network_is_written_as_it_is_or_not_at_all() {
+    let path = std::path::Path::new("net");
+    let plain = tiny(&mut Random::new(12), 2);
+    let with = |change: &dyn Fn(&mut Requantise)| {
+        let mut layers = plain.layers().to_vec();
+        let one = layers[0].staircase(0).to_owned();
+        layers[0].requantise = vec![one; layers[0].outputs];
+        change(&mut layers[0].requantise[1]);
+        Network::new(plain.input_range(), layers).expect("small numbers")
+    };
+    let shifted = with(&|r| r.shift += 2);
+    let read = read::network_from_bytes(network_to_json(&shifted, None).expect("shifts only").as_bytes(), path).expect("readable");
+    let (low, high) = plain.input_range();
+    let mut random = Random::new(3);
+    for _ in 0..500 {
+        let x: Vec<i64> = (0..plain.inputs()).map(|_| low + (random.bits() % (high - low + 1) as u64) as i64).collect();
+        assert_eq!(read.evaluate(&x), shifted.evaluate(&x));
+    }
+    assert!(network_to_json(&with(&|r| r.offset += 1), None).is_err_and(|why| why.contains("layer 0")));
 }
 
 /// A stored (not deflated) npz, as numpy.savez writes it.

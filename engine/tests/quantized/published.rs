@@ -34,7 +34,7 @@ fn corner_cases_of_the_benchmark() {
 /// were found vulnerable within ten seconds; there nothing may be accepted.
 fn offered_for_the_next_radius(name: &str, ids: Range<usize>, eps: i64) -> (usize, usize, usize) {
     let Some((network, images, labels)) = benchmark(name) else { return (0, 0, 0) };
-    let n = network_to_json(&network, None);
+    let n = network_to_json(&network, None).expect("one shift per layer");
     let (mut robust, mut rejected, mut vulnerable) = (0, 0, 0);
     for id in ids {
         let (image, label) = (images.get(id).expect("there"), labels[id] as usize);

@@ -132,7 +132,7 @@ pub fn points(input: &[Range]) -> Vec<Vec<i64>> {
 
 /// What the checker says about an answer.
 pub fn checked(network: &Network, query: &Query, answer: &Answer) -> Result<Shown, String> {
-    let (n, q) = (network_to_json(network, None), query_to_json(query));
+    let (n, q) = (network_to_json(network, None).expect("one shift per layer"), query_to_json(query));
     let (network_hash, query_hash) = (digest(n.as_bytes()), digest(q.as_bytes()));
     let bytes = match answer {
         Answer::Robust(found) => proof::certificate(found, network_hash, query_hash),

@@ -52,7 +52,7 @@ fn changed_certificates_prove_nothing_false() {
         let Some(radius) = (1..5).take_while(|r| verdict(*r).1).last().filter(|r| !verdict(r + 1).1) else { continue };
         let (query, next) = (verdict(radius).0, verdict(radius + 1).0);
         let (Answer::Robust(found), _) = decide(&network, &query, &Limits::default()).expect("fits") else { panic!("robust") };
-        let (n, q) = (network_to_json(&network, None), query_to_json(&next));
+        let (n, q) = (network_to_json(&network, None).expect("one shift per layer"), query_to_json(&next));
         let bytes = proof::certificate(&found, digest(n.as_bytes()), digest(q.as_bytes()));
         let mut refuse = |bytes: &[u8]| {
             tried += 1;

@@ -113,26 +113,40 @@ fn read_requantise(field: &Field) -> Result<Vec<Requantise>, InputError> {
     Ok(multipliers.into_iter().map(|multiplier| Requantise { multiplier, shift, rounding, offset, low, high }).collect())
 }
 
-/// Writes a network in the form that the reader takes; layers must have one shift, rounding mode, offset and range each,
-/// as all readers make them.
-pub fn network_to_json(network: &Network, made_by: Option<Value>) -> String {
-    let layer = |layer: &Layer| {
+/// Writes a network in the form that the reader takes.
+///
+/// The format has one shift, rounding, offset and range per layer. Shifts are made equal by larger multipliers, which is exact; a
+/// network whose outputs differ otherwise is refused, with the layer's number.
+pub fn network_to_json(network: &Network, made_by: Option<Value>) -> Result<String, String> {
+    let layer = |(number, layer): (usize, &Layer)| {
         let rows: Vec<&[i32]> = (0..layer.outputs).map(|o| layer.row(o)).collect();
-        let first = layer.requantise[0];
-        let multipliers: Vec<i64> = layer.requantise.iter().map(|r| r.multiplier).collect();
+        let multipliers = at_one_shift(&layer.requantise).map_err(|why| format!("layer {number}: {why}; JSON has one per layer"))?;
+        let most = layer.requantise.iter().map(|r| r.shift).max().unwrap_or(0);
+        let first = Requantise { shift: most, ..layer.requantise[0] };
         let multiplier = if multipliers.len() == 1 { json!(multipliers[0]) } else { json!(multipliers) };
-        json!({
+        Ok(json!({
             "weights": rows, "bias": layer.bias, "multiplier": multiplier, "shift": first.shift,
             "rounding": first.rounding.name(), "offset": first.offset, "low": first.low, "high": first.high,
-        })
+        }))
     };
     let (low, high) = network.input_range();
-    let layers: Vec<Value> = network.layers().iter().map(layer).collect();
+    let layers: Vec<Value> = network.layers().iter().enumerate().map(layer).collect::<Result<_, String>>()?;
     let mut top = json!({"format": NETWORK, "input_low": low, "input_high": high, "layers": layers});
     if let Some(made_by) = made_by {
         top["made_by"] = made_by;
     }
-    top.to_string() + "\n"
+    Ok(top.to_string() + "\n")
+}
+
+/// The multipliers at the greatest of the shifts.
+fn at_one_shift(all: &[Requantise]) -> Result<Vec<i64>, &'static str> {
+    let first = all[0];
+    if all.iter().any(|r| Requantise { multiplier: first.multiplier, shift: first.shift, ..*r } != first) {
+        return Err("outputs have different roundings, offsets or ranges");
+    }
+    let most = all.iter().map(|r| r.shift).max().unwrap_or(0);
+    let raised = |r: &Requantise| r.multiplier.checked_mul(1i64.checked_shl(most - r.shift).filter(|x| *x > 0)?);
+    all.iter().map(raised).collect::<Option<_>>().ok_or("shifts are too different for one multiplier each")
 }
 
 /// Reads a query; whether it fits a network is for [`Query::check`] to say.
