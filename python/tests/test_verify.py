@@ -137,7 +137,6 @@ def test_a_bar_is_shown_with_and_without_tqdm(companion, capfd, monkeypatch):
     else:
         monkeypatch.setattr(progress, "_tqdm", lambda: None)
     net, box, wish = hard()
-    # Progress is told between rounds of the search, which take some seconds on a network like this one.
     ironbound.verify(net, box, wish, timeout=5, progress=True)
     shown = capfd.readouterr().err
     assert "proved" in shown and "subproblems" in shown

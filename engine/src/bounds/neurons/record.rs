@@ -15,7 +15,7 @@ pub type Neuron = (u32, u32);
 /// The multipliers that bound a row in one region.
 #[derive(Clone, Debug)]
 pub struct Multipliers {
-    /// From the root on: the neuron, its side (true for active), and the multiplier of that fact; [`UNUSED`] where the bound
+    /// From the root on: the neuron, its side (true for active), and the multiplier of that fact; -0 where the bound
     /// does not rest on it.
     pub splits: Box<[(Neuron, bool, f32)]>,
     /// Lower slopes of the program's unstable neurons below the row, in 255ths.
