@@ -126,7 +126,7 @@ pub struct DigitsArgs {
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = positive)]
     pub max: usize,
     /// Give up on an image after this many seconds
-    #[arg(long, value_name = "S", value_parser = parse_seconds, default_value = "10")]
+    #[arg(long, value_name = "S", value_parser = parse_seconds, default_value = "2")]
     pub timeout: Duration,
     /// Write the embedded network, and the query of every image looked at, into this folder
     #[arg(long, value_name = "DIR")]
