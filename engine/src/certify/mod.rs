@@ -197,7 +197,7 @@ impl Workshop<'_> {
             }
             mended += rejected.len();
             let nodes = reopen(&proof, &rejected);
-            let how = Continue::Mend { fresh: round % 2 == 1, halve: round >= 2 };
+            let how = Continue::Mend { fresh: round % 2 == 1, halve: round >= 2, round };
             let again = search::go_on(self.network, self.query, self.config, self.observer, Begun { proof, how });
             let Verdict::Holds { margin } = again.verdict else {
                 // Not even without the checker: the whole answer is open again.

@@ -51,6 +51,8 @@ pub enum Continue {
         fresh: bool,
         /// Halve the nodes first, as they have been rejected before.
         halve: bool,
+        /// How often this was done before: trees of neuron splits leave more room each time.
+        round: usize,
     },
 }
 
@@ -214,6 +216,14 @@ impl Solver<'_> {
         })
     }
 
+    /// How many times its own allowance for rounding a bound must lie beyond zero: the checker has refused less.
+    pub(super) fn caution(&self) -> f64 {
+        match self.begun.as_ref().map(|begun| begun.how) {
+            Some(Continue::Mend { round, .. }) => 0.25 * 2f64.powi(round.min(20) as i32),
+            _ => 0.0,
+        }
+    }
+
     pub(super) fn stopped(&self) -> bool {
         self.config.stop.load(std::sync::atomic::Ordering::Relaxed) || self.deadline.is_some_and(|d| Instant::now() >= d)
     }
@@ -332,7 +342,7 @@ impl Solver<'_> {
             _ => {
                 let (root, mut workspace) = (root.clone().double(), Workspace::default());
                 let (fresh, halve) = match begun.how {
-                    Continue::Mend { fresh, halve } => (fresh, halve),
+                    Continue::Mend { fresh, halve, .. } => (fresh, halve),
                     Continue::Resume => (false, false),
                 };
                 let mut follow = |node: &OpenNode| double.follow(&root, node, fresh, &mut workspace).ok_or_else(strange);

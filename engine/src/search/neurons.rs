@@ -177,7 +177,7 @@ impl<F: Kernel> Neurons<'_, F> {
         }
         tasks.retain(|task| !task.is_empty());
         let stop = || self.solver.stopped();
-        let forest = Forest::new(layers.program(), Settings { record, ..Settings::objectives() });
+        let forest = Forest::new(layers.program(), Settings { record, caution: self.solver.caution(), ..Settings::objectives() });
         let grown =
             in_parallel(&tasks, self.solver.config.threads, |task| forest.grow(task.iter().map(|(_, goal)| goal.clone()).collect(), &stop));
         for ((t, _), ending) in tasks.iter().flatten().zip(grown.into_iter().flatten()) {

@@ -48,6 +48,8 @@ pub struct Settings {
     pub least_gain: f64,
     /// Rows swept together.
     pub batch: usize,
+    /// So many times its allowance for rounding is added to every bound.
+    pub caution: f64,
     /// Keep the multipliers of all leaves.
     pub record: bool,
 }
@@ -66,6 +68,7 @@ impl Settings {
             most_blurred: u8::MAX,
             least_gain: 0.0,
             batch: 16,
+            caution: 0.0,
             record: false,
         }
     }
@@ -289,7 +292,7 @@ impl<'p, F: Kernel> Forest<'p, F> {
     fn lands(&self, tree: &Tree<F>, row: &Row<F>) -> bool {
         let root = row.splits.is_empty();
         let most = if root { self.settings.root_steps } else { self.settings.steps };
-        if tree.closes(row.bound) || row.steps >= most.max(1) {
+        if tree.closes(self.cautious(row)) || row.steps >= most.max(1) {
             return true;
         }
         if row.steps < 3 || root {
@@ -299,9 +302,13 @@ impl<'p, F: Kernel> Forest<'p, F> {
         row.bound - improvement * (most - row.steps) as f64 * self.settings.hope > 0.0
     }
 
+    fn cautious(&self, row: &Row<F>) -> f64 {
+        if self.settings.caution > 0.0 { row.bound + self.settings.caution * row.error } else { row.bound }
+    }
+
     /// Takes row `r` out of the batch and into its tree.
     fn land(&self, tree: &mut Tree<F>, batch: &mut Batch<F>, r: usize, free: Option<&FreeSlopes>) {
-        let bound = batch.rows[r].bound.min(batch.rows[r].inherited);
+        let bound = self.cautious(&batch.rows[r]).min(batch.rows[r].inherited);
         tree.flying -= 1;
         tree.ending.nodes += 1;
         if tree.closes(bound) {
