@@ -156,19 +156,10 @@ impl<'p> Stepper<'p> {
         let count = cursor.length()?;
         let mut ends = Vec::new();
         for _ in 0..count {
-            let code = cursor.index(2 * place.len, "end")?;
-            ends.push(code);
-            let start = |batch: &mut Batch, owner: usize, row: usize| {
-                let (element, lower) = (ends[owner] / 2, ends[owner] % 2 == 1);
-                batch.add_operand(relaxed, place.node, element, if lower { -1.0 } else { 1.0 }, row)
-            };
-            trees.read(cursor, (relaxed, state), activation, &start, self.threads)?;
+            ends.push(cursor.index(2 * place.len, "end")?);
+            trees.read(cursor, (relaxed, state), activation, &from_end(relaxed, place.node, &ends), self.threads)?;
         }
-        let start = |batch: &mut Batch, owner: usize, row: usize| {
-            let (element, lower) = (ends[owner] / 2, ends[owner] % 2 == 1);
-            batch.add_operand(relaxed, place.node, element, if lower { -1.0 } else { 1.0 }, row)
-        };
-        trees.flush(cursor, relaxed, state, &start, self.threads);
+        trees.flush(cursor, relaxed, state, &from_end(relaxed, place.node, &ends), self.threads);
         if !state.void {
             ends.iter().zip(&trees.bounds).for_each(|(end, &bound)| state.meet(place.start + end / 2, end % 2 == 1, bound));
             state.notice_empty();
@@ -399,6 +390,15 @@ fn open_disjunct(cursor: &mut Cursor, case: &Prepared, state: &State) -> Result<
         return cursor.fault(format!("disjunct {disjunct} is not open"));
     }
     Ok(disjunct)
+}
+
+/// Starts the rows of a step at ends of the operand of the activation at `node`: `2 j` is the upper end of element `j`, `2 j + 1` the
+/// negated lower one.
+fn from_end<'a>(relaxed: &'a Relaxed, node: usize, ends: &'a [usize]) -> impl Fn(&mut Batch, usize, usize) -> bool + Sync + 'a {
+    move |batch, owner, row| {
+        let sign = if ends[owner] % 2 == 1 { -1.0 } else { 1.0 };
+        batch.add_operand(relaxed, node, ends[owner] / 2, sign, row)
+    }
 }
 
 /// Sweeps both lines of some elements of an activation's operand, which must be prepared, and keeps what is better.
