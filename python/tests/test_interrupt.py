@@ -5,8 +5,10 @@ import subprocess
 import sys
 import time
 
+# What runs in the background may have been told to ignore Ctrl-C, and hands that on.
 PROGRAM = """
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.path.insert(0, {tests!r})
 import ironbound
 from test_verify import hard

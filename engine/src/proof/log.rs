@@ -86,6 +86,11 @@ impl Log {
         self.records().failed.as_ref().map(|error| error.to_string())
     }
 
+    /// True if nodes are open. What cannot be gone on with has none.
+    pub fn has_gaps(&self, disjuncts: usize) -> bool {
+        self.frontier(disjuncts).is_ok_and(|open| !open.is_empty())
+    }
+
     /// True if the root has no record: nothing is proved.
     pub fn is_blank(&self) -> bool {
         self.records().entry(0).length == 0

@@ -125,7 +125,10 @@ impl Attempt {
 }
 
 fn unrecorded(method: &str) -> String {
-    format!("proofs by {method} are recorded for networks of affine operators and ReLUs only")
+    match method {
+        "branch and bound on phases" => format!("this was proved by {method}, which is not recorded yet"),
+        _ => format!("proofs by {method} are recorded for networks of affine operators and ReLUs only"),
+    }
 }
 
 /// The chain engines of a network, if it is one.
@@ -190,7 +193,8 @@ impl Solver<'_> {
                 wide::decide(self, wide_chain.as_ref(), case, first, semantics, log, &mut statistics)
             });
             if let Some(log) = recorded.trees.get(done) {
-                let unrecorded = || (matches!(outcome, CaseOutcome::Proved(_)) && log.is_blank()).then(|| unrecorded(&statistics.method));
+                let proved = matches!(outcome, CaseOutcome::Proved(_));
+                let unrecorded = || (proved && log.has_gaps(case.disjuncts.len())).then(|| unrecorded(&statistics.method));
                 recorded.obstacle = recorded.obstacle.or_else(|| log.failure()).or_else(unrecorded);
             }
             match outcome {
@@ -269,8 +273,8 @@ impl Solver<'_> {
         statistics: &mut Statistics,
     ) -> Option<CaseOutcome> {
         let check = |x: &[f64]| self.check(case, first, semantics, x).is_some();
-        // What is proved on phases is not recorded yet.
-        let skeleton = small.skeleton.filter(|_| small.log.is_none() || small.chains.is_none());
+        // What is proved on phases is not recorded, so it is no way to go on with a proof.
+        let skeleton = small.skeleton.filter(|_| self.begun.is_none());
         let build = || skeleton.and_then(|s| phases::program(self, s, case, semantics));
         let chain = small.chains.map(|chains| self.chain_method(chains, case, semantics, small.log, &check));
         let starts = chain.as_ref().map(|method| self.starts(method, case.disjuncts.len())).transpose();
