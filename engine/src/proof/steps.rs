@@ -227,7 +227,10 @@ pub(super) fn read(bytes: &[u8], open: &mut Vec<u32>) -> io::Result<Node> {
                 skip_weights(&mut rest)?;
                 open.retain(|&d| d as usize != disjunct);
             }
-            0x12 | 0x13 | 0x23 => return Err(damaged("proofs by row trees (of wide networks) can be checked, but not gone on with")),
+            0x12 | 0x13 | 0x23 => {
+                let why = "a proof by row trees (of a wide network) can be checked, but not yet trimmed, joined or gone on with";
+                return Err(io::Error::new(io::ErrorKind::Unsupported, why));
+            }
             0x30 => {
                 (0..open.len()).try_for_each(|_| skip_weights(&mut rest))?;
                 node.clipped = true;
