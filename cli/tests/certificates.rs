@@ -96,6 +96,29 @@ fn a_search_goes_on_from_a_certificate() {
     assert_eq!(bench.run(&["check", "net.onnx", "query.vnnlib", "whole.cert"]).code, 0);
 }
 
+/// Where a certificate claims what is not so, going on with it must not repeat the claim.
+#[test]
+fn a_false_claim_is_not_taken_over() {
+    let smooth = |output: &str| Model::new(&[1, 1]).gemm("X", "H", &[&[1.0]], &[0.0]).apply(output, &["H"], "Y").output("Y", &[1, 1]);
+    let wide = |output: &str| Model::new(&[1, 70]).gemm("X", "H", &[&[1.0; 70]], &[0.0]).apply(output, &["H"], "Y").output("Y", &[1, 1]);
+    for (model, inputs) in [(smooth("Sigmoid"), 1), (smooth("Relu"), 1), (wide("Sigmoid"), 70), (wide("Relu"), 70)] {
+        let bench = Bench::new(&model, &query(&vec![("0", "1"); inputs], 1, "(assert (>= Y_0 0.6))"));
+        bench.run(&["verify", "net.onnx", "query.vnnlib", "--certificate", "witness.cert"]);
+        let Ok(mut header) = std::fs::read(bench.path("witness.cert")) else { panic!("a counterexample exists") };
+        header.truncate(79);
+        (header[12], header[13]) = (0, 0);
+        // A closed root, and a root that is split at 0 with open children.
+        let closed = [&[1u8, 2, 0x10, 0x50][..]].concat();
+        let split = [&[1u8, 13, 0x40, 0][..], &0f64.to_le_bytes(), &[1, 0x52, 0x52]].concat();
+        for tree in [closed, split] {
+            let bytes = [&header[..], &(tree.len() as u64).to_le_bytes(), &tree].concat();
+            bench.write("false.cert", &bytes);
+            let run = bench.run(&["verify", "net.onnx", "query.vnnlib", "--resume", "false.cert", "--timeout", "10"]);
+            assert!(run.code != 0 && !run.output.starts_with("unsat"), "{run:?}");
+        }
+    }
+}
+
 #[test]
 fn a_tree_serves_a_network_with_other_weights() {
     let bench = asking(HOLDS);

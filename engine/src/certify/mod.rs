@@ -140,13 +140,19 @@ impl Workshop<'_> {
             return Err(error("is about another network or query; to use its tree for this one, say --reuse"));
         }
         let proof = Proof::read(container.semantics, container.payload, &disjuncts(self.query)).map_err(|e| error(e.to_string()))?;
+        // What the certificate calls closed is believed by nobody but the checker: without it there is nothing to start from.
+        let read = self.subject.for_checker().map_err(|why| error(format!("cannot be started from: {why}")))?;
         if start == Start::Reuse {
-            let read = self.subject.for_checker().map_err(|why| error(format!("cannot be reused: not certified: {why}")))?;
             let rejected = self.subject.rejected(&read, &proof, self.config.threads)?.1;
             reopen(&proof, &rejected);
         }
         let begun = Begun { proof, how: Continue::Resume };
-        Ok(search::go_on(self.network, self.query, self.config, self.observer, begun))
+        let report = search::go_on(self.network, self.query, self.config, self.observer, begun);
+        if matches!(report.verdict, Verdict::Holds { .. }) && report.proof.is_none() {
+            let why = "what was taken over from the certificate could not be checked".to_string();
+            return Ok(Report { statistics: report.statistics, notes: report.notes, ..Report::unknown(Reason::Precision(why), None) });
+        }
+        Ok(report)
     }
 
     /// The certificate of a report: has every node of its proof accepted by the checker, or searches again from those that are

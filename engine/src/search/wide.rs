@@ -39,7 +39,7 @@ pub fn decide(
     log: Option<&Log>,
     statistics: &mut Statistics,
 ) -> CaseOutcome {
-    if solver.begun.is_some() && log.is_some_and(|log| !log.is_blank()) {
+    if solver.begun.is_some() && log.is_some_and(|log| !log.has_gaps(case.disjuncts.len())) {
         // Only what is open is proved again.
         return CaseOutcome::Proved(f64::INFINITY);
     }
