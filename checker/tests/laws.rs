@@ -91,64 +91,27 @@ fn random_box(random: &mut Random, dims: usize, hostile: bool) -> (Vec<f64>, Vec
     (low, high)
 }
 
-#[test]
-fn derived_facts_hold_exactly() {
-    let mut random = Random(1);
-    let mut checked = 0;
-    for seed in 0..2000 {
-        let (dims, hostile) = (1 + random.below(3), seed % 3 == 0);
-        let mut network = random_network(&mut random, dims, hostile);
-        if seed % 2 == 0 {
-            roughen(&mut network, &mut random);
-        }
-        let plan = Plan::new(&network).unwrap();
-        let (low, high) = random_box(&mut random, dims, hostile);
-        let state = refreshed(&plan, Semantics::Real, &low, &high);
-        for x in points(&mut random, &low, &high) {
-            let x: Vec<Rational> = x.iter().map(|&x| exact(x)).collect();
-            assert_holds(&network, &state, &x, &evaluate(&network, &x), &format!("network {seed}"));
-            checked += 1;
-        }
-    }
-    assert!(checked > 8000, "{checked}");
+/// What a test does to a network's plan: bytes of steps.
+type Steps = fn(&Plan, &mut Random) -> Vec<u8>;
+
+fn refresh_twice(_: &Plan, _: &mut Random) -> Vec<u8> {
+    vec![0x10, 0x10]
 }
 
-#[test]
-fn what_a_deployed_network_computes_is_covered() {
-    let mut random = Random(2);
-    for seed in 0..1500 {
-        let (dims, hostile) = (1 + random.below(3), seed % 3 == 0);
-        let network = random_network(&mut random, dims, hostile);
-        let plan = Plan::new(&network).unwrap();
-        let (low, high) = random_box(&mut random, dims, hostile);
-        let state = refreshed(&plan, Semantics::Both, &low, &high);
-        for point in points(&mut random, &low, &high) {
-            let x: Vec<f32> = point.iter().map(|&x| x as f32).collect();
-            let values = evaluate_f32(&network, &x, &mut random);
-            if values.iter().flatten().any(|v| !v.is_finite()) {
-                continue;
-            }
-            let values: Vec<Vec<Rational>> = values.iter().map(|v| v.iter().map(|&v| exact(v.into())).collect()).collect();
-            let x: Vec<Rational> = x.iter().map(|&x| exact(x.into())).collect();
-            assert_holds(&network, &state, &x, &values, &format!("network {seed}"));
-        }
-    }
-}
-
-#[test]
-fn facts_of_row_trees_and_of_intervals_hold_exactly() {
-    let mut random = Random(3);
+/// Checks the facts of `steps` on 2,000 random networks in exact arithmetic. Gives the number of points, and of networks on which
+/// an interval is better than refreshing alone makes it.
+fn hold_exactly(steps: Steps, random: &mut Random) -> (usize, usize) {
     let (mut checked, mut better) = (0, 0);
     for seed in 0..2000 {
         let (dims, hostile) = (1 + random.below(3), seed % 3 == 0);
-        let mut network = random_network(&mut random, dims, hostile);
+        let mut network = random_network(random, dims, hostile);
         if seed % 2 == 0 {
-            roughen(&mut network, &mut random);
+            roughen(&mut network, random);
         }
         let plan = Plan::new(&network).unwrap();
-        let (low, high) = random_box(&mut random, dims, hostile);
-        let state = after(&random_trees(&plan, &mut random), &plan, Semantics::Real, &low, &high);
-        for x in points(&mut random, &low, &high) {
+        let (low, high) = random_box(random, dims, hostile);
+        let state = after(&steps(&plan, random), &plan, Semantics::Real, &low, &high);
+        for x in points(random, &low, &high) {
             let x: Vec<Rational> = x.iter().map(|&x| exact(x)).collect();
             assert_holds(&network, &state, &x, &evaluate(&network, &x), &format!("network {seed}"));
             checked += 1;
@@ -156,21 +119,20 @@ fn facts_of_row_trees_and_of_intervals_hold_exactly() {
         let without = refreshed(&plan, Semantics::Real, &low, &high);
         better += state.above.iter().zip(&without.above).any(|(a, b)| a < b) as usize;
     }
-    assert!(checked > 8000 && better > 200, "{checked} {better}");
+    (checked, better)
 }
 
-#[test]
-fn facts_of_row_trees_cover_what_a_deployed_network_computes() {
-    let mut random = Random(4);
+/// Checks the facts of `steps` on what 1,500 random networks compute in binary32.
+fn hold_as_deployed(steps: Steps, random: &mut Random) {
     for seed in 0..1500 {
         let (dims, hostile) = (1 + random.below(3), seed % 3 == 0);
-        let network = random_network(&mut random, dims, hostile);
+        let network = random_network(random, dims, hostile);
         let plan = Plan::new(&network).unwrap();
-        let (low, high) = random_box(&mut random, dims, hostile);
-        let state = after(&random_trees(&plan, &mut random), &plan, Semantics::Both, &low, &high);
-        for point in points(&mut random, &low, &high) {
+        let (low, high) = random_box(random, dims, hostile);
+        let state = after(&steps(&plan, random), &plan, Semantics::Both, &low, &high);
+        for point in points(random, &low, &high) {
             let x: Vec<f32> = point.iter().map(|&x| x as f32).collect();
-            let values = evaluate_f32(&network, &x, &mut random);
+            let values = evaluate_f32(&network, &x, random);
             if values.iter().flatten().any(|v| !v.is_finite()) {
                 continue;
             }
@@ -179,6 +141,28 @@ fn facts_of_row_trees_cover_what_a_deployed_network_computes() {
             assert_holds(&network, &state, &x, &values, &format!("network {seed}"));
         }
     }
+}
+
+#[test]
+fn derived_facts_hold_exactly() {
+    let (checked, _) = hold_exactly(refresh_twice, &mut Random(1));
+    assert!(checked > 8000, "{checked}");
+}
+
+#[test]
+fn what_a_deployed_network_computes_is_covered() {
+    hold_as_deployed(refresh_twice, &mut Random(2));
+}
+
+#[test]
+fn facts_of_row_trees_and_of_intervals_hold_exactly() {
+    let (checked, better) = hold_exactly(random_trees, &mut Random(3));
+    assert!(checked > 8000 && better > 200, "{checked} {better}");
+}
+
+#[test]
+fn facts_of_row_trees_cover_what_a_deployed_network_computes() {
+    hold_as_deployed(random_trees, &mut Random(4));
 }
 
 /// Values beyond binary64: intervals without an end give no line that could be wrong.
