@@ -5,6 +5,8 @@ mod revise;
 
 pub use revise::Revised;
 
+use std::sync::OnceLock;
+
 use checker::certificate::Container;
 use checker::files::{Failure as Refusal, Shown, check_files};
 use checker::network::Network;
@@ -32,6 +34,8 @@ const MOST_ROUNDS: usize = 12;
 pub struct Subject {
     model: Vec<u8>,
     query: Vec<u8>,
+    hashes: (Hash, Hash),
+    read: OnceLock<Result<Read, String>>,
 }
 
 /// The same files as the checker reads them.
@@ -43,7 +47,8 @@ struct Read {
 impl Subject {
     /// From the uncompressed bytes of the network and the query.
     pub fn new(model: Vec<u8>, query: Vec<u8>) -> Subject {
-        Subject { model, query }
+        let hashes = (sha256::digest(&model), sha256::digest(&query));
+        Subject { model, query, hashes, read: OnceLock::new() }
     }
 
     /// Has the checker judge a certificate: what it shows, in words, or why it is refused.
@@ -54,18 +59,17 @@ impl Subject {
         })
     }
 
-    fn hashes(&self) -> (Hash, Hash) {
-        (sha256::digest(&self.model), sha256::digest(&self.query))
-    }
-
-    fn for_checker(&self) -> Result<Read, String> {
-        let network = onnx::network(&self.model).map_err(|e| e.to_string())?;
-        let query = vnnlib::query(&self.query).map_err(|e| e.to_string())?;
-        Ok(Read { network, query })
+    fn for_checker(&self) -> Result<&Read, String> {
+        let read = || {
+            let network = onnx::network(&self.model).map_err(|e| e.to_string())?;
+            let query = vnnlib::query(&self.query).map_err(|e| e.to_string())?;
+            Ok(Read { network, query })
+        };
+        self.read.get_or_init(read).as_ref().map_err(String::clone)
     }
 
     fn bytes(&self, proof: &Proof) -> Result<Vec<u8>, CertifyError> {
-        let (model, query) = self.hashes();
+        let (model, query) = self.hashes;
         let mut bytes = Vec::new();
         proof.write(model, query, &mut bytes).map_err(unmade)?;
         Ok(bytes)
@@ -75,7 +79,7 @@ impl Subject {
 impl Subject {
     /// What the checker rejects of the subtrees of some nodes, given per case.
     fn rejected_of(&self, read: &Read, proof: &Proof, nodes: &[Vec<NodeId>], threads: usize) -> Result<Vec<Rejection>, CertifyError> {
-        let (model, query) = self.hashes();
+        let (model, query) = self.hashes;
         let mut bytes = Vec::new();
         proof.write_only(nodes, model, query, &mut bytes).map_err(unmade)?;
         let judged = checker::check_all(&read.network, &read.query, proof.semantics, &bytes, threads);
@@ -94,10 +98,17 @@ fn uncheckable(rejection: Rejection) -> CertifyError {
 
 fn words(semantics: Semantics, accepted: &Accepted) -> String {
     match accepted.proved {
-        1.0 => format!("holds ({}): {} nodes, {} leaves", semantics.word(), accepted.nodes, accepted.leaves),
+        1.0 => {
+            let (nodes, leaves) = (counted(accepted.nodes, "node", "nodes"), counted(accepted.leaves, "leaf", "leaves"));
+            format!("holds ({}): {nodes}, {leaves}", semantics.word())
+        }
         // Rounded down: a part that is open must not look like none.
         share => format!("{:.4} % of the input set holds ({})", (1e6 * share).floor() / 1e4, semantics.word()),
     }
+}
+
+fn counted(count: u64, one: &str, more: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { more })
 }
 
 /// A certificate in bytes.
@@ -135,16 +146,18 @@ impl Workshop<'_> {
     /// Decides the query from an earlier certificate.
     pub fn start(&self, start: Start, certificate: &[u8]) -> Result<Report, CertifyError> {
         let container = Container::read(certificate).map_err(|fault| error(format!("byte {}: {}", fault.at, fault.reason)))?;
-        let same = (container.network, container.query) == self.subject.hashes();
+        let same = (container.network, container.query) == self.subject.hashes;
         if start == Start::Resume && !same {
             return Err(error("is about another network or query; to use its tree for this one, say --reuse"));
         }
-        let proof = Proof::read(container.semantics, container.payload, &disjuncts(self.query)).map_err(|e| error(e.to_string()))?;
+        let mut proof = Proof::read(container.semantics, container.payload, &disjuncts(self.query)).map_err(|e| error(e.to_string()))?;
         // What the certificate calls closed is believed by nobody but the checker: without it there is nothing to start from.
         let read = self.subject.for_checker().map_err(|why| error(format!("cannot be started from: {why}")))?;
         if start == Start::Reuse {
-            let rejected = self.subject.rejected(&read, &proof, self.config.threads)?.1;
+            let rejected = self.subject.rejected(read, &proof, self.config.threads)?.1;
             reopen(&proof, &rejected);
+            // The rest has been accepted: it need not be checked once more.
+            proof.fresh = Some(proof.open(&disjuncts(self.query)).map_err(|e| error(e.to_string()))?);
         }
         let begun = Begun { proof, how: Continue::Resume };
         let report = search::go_on(self.network, self.query, self.config, self.observer, begun);
@@ -173,7 +186,7 @@ impl Workshop<'_> {
     fn witness(&self, witness: &Witness) -> Result<Vec<u8>, CertifyError> {
         let semantics = if witness.breaks_float32 { Semantics::Float32 } else { Semantics::Real };
         let point: Vec<String> = witness.input.iter().map(|x| x.to_string()).collect();
-        let (model, query) = self.subject.hashes();
+        let (model, query) = self.subject.hashes;
         let mut bytes = Vec::new();
         proof::write_witness(semantics, &point, model, query, &mut bytes).map_err(unmade)?;
         Ok(bytes)
@@ -189,13 +202,21 @@ impl Workshop<'_> {
             }
         };
         proof.partial = false;
-        let (accepted, mut rejected) = self.subject.rejected(&read, &proof, self.config.threads)?;
-        let mut mended = 0;
+        let fresh = proof.fresh.take();
+        let mut mended = fresh.iter().flatten().map(Vec::len).sum::<usize>();
+        let (accepted, mut rejected) = match fresh {
+            Some(nodes) => (None, self.subject.rejected_of(read, &proof, &nodes, self.config.threads)?),
+            None => self.subject.rejected(read, &proof, self.config.threads).map(|(accepted, rejected)| (Some(accepted), rejected))?,
+        };
         for round in 0..MOST_ROUNDS {
             if rejected.is_empty() {
-                let shown = match mended {
-                    0 => words(proof.semantics, &accepted),
-                    _ => format!("holds ({}); {mended} nodes were proved again for it", proof.semantics.word()),
+                let shown = match accepted.filter(|_| mended == 0) {
+                    Some(accepted) => words(proof.semantics, &accepted),
+                    None => format!(
+                        "holds ({}); {} proved again for it",
+                        proof.semantics.word(),
+                        counted(mended as u64, "node was", "nodes were")
+                    ),
                 };
                 let bytes = self.subject.bytes(&proof)?;
                 report.proof = Some(proof);
@@ -216,7 +237,7 @@ impl Workshop<'_> {
             report.statistics.subproblems += again.statistics.subproblems;
             proof = again.proof.ok_or_else(|| error("the search lost its proof"))?;
             // The rest of the tree has been accepted as it is.
-            rejected = self.subject.rejected_of(&read, &proof, &nodes, self.config.threads)?;
+            rejected = self.subject.rejected_of(read, &proof, &nodes, self.config.threads)?;
         }
         let first = rejected.first().map(|r| r.to_string()).unwrap_or_default();
         let why = format!("the checker still rejects {} parts of the proof after {MOST_ROUNDS} rounds of mending: {first}", rejected.len());
@@ -231,7 +252,7 @@ impl Workshop<'_> {
         let Ok(read) = self.subject.for_checker() else { return Ok(None) };
         proof.partial = true;
         for _ in 0..MOST_ROUNDS {
-            let (accepted, rejected) = self.subject.rejected(&read, &proof, self.config.threads)?;
+            let (accepted, rejected) = self.subject.rejected(read, &proof, self.config.threads)?;
             if rejected.is_empty() {
                 report.statistics.proved = accepted.proved;
                 let shown = Some(words(proof.semantics, &accepted));

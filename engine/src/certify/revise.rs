@@ -1,5 +1,6 @@
 //! What can be made of accepted certificates: how much room they leave, shorter ones, and one of several.
 
+use std::io;
 use std::sync::Arc;
 
 use checker::Semantics;
@@ -7,7 +8,7 @@ use checker::certificate::{Container, Kind};
 use checker::exact::Rational;
 
 use super::{CertifyError, Read, Subject, error};
-use crate::proof::{NodeId, Proof};
+use crate::proof::{Log, NodeId, Proof};
 
 /// A certificate made of others.
 #[derive(Clone, Debug)]
@@ -19,6 +20,9 @@ pub struct Revised {
     /// Nodes of the trees that it was made of, and of its own.
     pub nodes: (usize, usize),
 }
+
+/// Nodes of a tree of so many disjuncts, with steps that may close them.
+type Candidates<'a> = dyn Fn(&Log, usize) -> io::Result<Vec<(NodeId, Vec<u8>)>> + 'a;
 
 /// Room is looked for between these powers of two.
 const SCALES: std::ops::RangeInclusive<i32> = -40..=40;
@@ -34,7 +38,7 @@ impl Subject {
             return Ok(None);
         }
         let read = self.for_checker().map_err(error)?;
-        let accepts = |room: f64| accepts_with_room(&read, container.semantics, certificate, room, threads);
+        let accepts = |room: f64| accepts_with_room(read, container.semantics, certificate, room, threads);
         if !accepts(0.0) {
             return Ok(None);
         }
@@ -52,16 +56,18 @@ impl Subject {
     /// One certificate of several about this subject, with sibling leaves that one of them closes alone made one.
     pub fn revise(&self, certificates: &[Vec<u8>], trim: bool, threads: usize) -> Result<Revised, CertifyError> {
         let read = self.for_checker().map_err(error)?;
-        let proofs: Vec<Proof> = certificates.iter().map(|bytes| self.proof_of(&read, bytes)).collect::<Result<_, _>>()?;
+        let proofs: Vec<Proof> = certificates.iter().map(|bytes| self.proof_of(read, bytes)).collect::<Result<_, _>>()?;
         let before = proofs.iter().map(nodes).sum();
         let mut proofs = proofs.into_iter();
         let mut proof = proofs.next().ok_or_else(|| error("no certificate is given"))?;
         for other in proofs {
-            proof = join(&read, &proof, &other)?;
+            proof = join(read, &proof, &other)?;
         }
-        let accepted = self.accept_what_holds(&read, &mut proof, threads)?;
+        let accepted = self.accept_what_holds(read, &mut proof, threads)?;
         if trim {
-            while self.fuse(&read, &proof, false, threads)? + self.fuse(&read, &proof, true, threads)? > 0 {}
+            let fuse = |second: bool| self.shorten(read, &proof, &|tree, count| tree.fusible(count, second), threads);
+            while fuse(false)? + fuse(true)? > 0 {}
+            self.shorten(read, &proof, &Log::lighter, threads)?;
         }
         let shown = super::words(proof.semantics, &accepted);
         Ok(Revised { certificate: self.bytes(&proof)?, shown, nodes: (before, nodes(&proof)) })
@@ -69,7 +75,7 @@ impl Subject {
 
     fn proof_of(&self, read: &Read, certificate: &[u8]) -> Result<Proof, CertifyError> {
         let container = Container::read(certificate).map_err(|fault| error(format!("byte {}: {}", fault.at, fault.reason)))?;
-        if (container.network, container.query) != self.hashes() {
+        if (container.network, container.query) != self.hashes {
             return Err(error("a certificate is about another network or query"));
         }
         if container.kind != Kind::Proof {
@@ -93,11 +99,11 @@ impl Subject {
         }
     }
 
-    /// Tries to close nodes by what closes one of their children; gives how many could be.
-    fn fuse(&self, read: &Read, proof: &Proof, second: bool, threads: usize) -> Result<usize, CertifyError> {
+    /// Tries to close nodes by other steps than they have; gives how many could be.
+    fn shorten(&self, read: &Read, proof: &Proof, candidates: &Candidates, threads: usize) -> Result<usize, CertifyError> {
         let mut tried = Vec::new();
         for (tree, disjuncts) in proof.trees.iter().zip(disjuncts(read)) {
-            let candidates = tree.fusible(disjuncts, second).map_err(super::unmade)?;
+            let candidates = candidates(tree, disjuncts).map_err(super::unmade)?;
             let own: Vec<_> = candidates.iter().map(|(node, _)| (*node, tree.taken(*node))).collect();
             candidates.iter().for_each(|(node, steps)| tree.end(*node, steps));
             tried.push(own);

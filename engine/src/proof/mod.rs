@@ -30,6 +30,8 @@ pub struct Proof {
     pub trees: Vec<Arc<Log>>,
     /// True if nodes may be open.
     pub partial: bool,
+    /// Per tree the nodes outside whose subtrees the checker has accepted everything; none if it has not looked yet.
+    pub fresh: Option<Vec<Vec<NodeId>>>,
 }
 
 /// First bytes of a certificate.
@@ -80,7 +82,13 @@ impl Proof {
             trees.push(Arc::new(Log::read(tree, disjuncts)?));
             payload = &payload[length..];
         }
-        Ok(Proof { semantics, trees, partial: true })
+        Ok(Proof { semantics, trees, partial: true, fresh: None })
+    }
+
+    /// The open nodes of every tree, with so many disjuncts each.
+    pub fn open(&self, disjuncts: &[usize]) -> io::Result<Vec<Vec<NodeId>>> {
+        let nodes = |(log, &count): (&Arc<Log>, &usize)| Ok(log.frontier(count)?.iter().map(|open| open.node).collect());
+        self.trees.iter().zip(disjuncts).map(nodes).collect()
     }
 }
 

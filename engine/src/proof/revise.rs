@@ -25,6 +25,21 @@ impl Log {
         Ok(found)
     }
 
+    /// Closed leaves that refresh their lines, with their steps but for that: the lines of nodes above may do.
+    pub fn lighter(&self, disjuncts: usize) -> io::Result<Vec<(NodeId, Vec<u8>)>> {
+        let mut found = Vec::new();
+        let mut stack = vec![(0, all(disjuncts))];
+        while let Some((node, open)) = stack.pop() {
+            let Some(own) = self.recorded(node, &open)? else { continue };
+            match own.first_child {
+                0 if own.bytes.first() == Some(&steps::REFRESH_ALL) => found.push((node, own.bytes[1..].to_vec())),
+                0 => {}
+                first => stack.extend([(first + 1, own.open.clone()), (first, own.open)]),
+            }
+        }
+        Ok(found)
+    }
+
     /// Nodes that are reached from the root and have a record.
     pub fn reached(&self) -> usize {
         let records = self.records();

@@ -32,7 +32,7 @@ impl Steps {
 
     /// Fresh lines for all elements of open sign and all fixed ones.
     pub fn refresh_all(&mut self) {
-        self.bytes.push(0x10);
+        self.bytes.push(REFRESH_ALL);
     }
 
     /// Fresh intervals of one activation by interval arithmetic.
@@ -151,6 +151,8 @@ impl Steps {
     }
 }
 
+/// Fresh lines everywhere.
+pub(super) const REFRESH_ALL: u8 = 0x10;
 /// Ends a node of which nothing is claimed.
 pub const OPEN: u8 = 0x52;
 
@@ -215,7 +217,7 @@ pub(super) fn read(bytes: &[u8], open: &mut Vec<u32>) -> io::Result<Node> {
     node.end = loop {
         node.ending = bytes.len() - rest.len();
         match take::<1>(&mut rest)?[0] {
-            0x10 => node.refreshed = true,
+            REFRESH_ALL => node.refreshed = true,
             0x11 => return Err(damaged("refreshing some elements is not written by this engine")),
             0x20 => {
                 let disjunct = number(&mut rest)?;

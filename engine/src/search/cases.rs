@@ -12,7 +12,7 @@ use crate::bounds::chain::{Bounder, Workspace, compile};
 use crate::bounds::exact::Skeleton;
 use crate::graph::Graph;
 use crate::numerics::Real;
-use crate::proof::{Log, OpenNode, Proof};
+use crate::proof::{Log, NodeId, OpenNode, Proof};
 use crate::query::{Case, DeclaredElement, Query};
 
 /// A query being decided.
@@ -87,6 +87,8 @@ pub enum Attempt {
 pub struct Recorded {
     /// One tree per case, as far as they were reached; those beyond are open.
     trees: Vec<Arc<Log>>,
+    /// Nodes that the checker has not accepted yet, where it has looked at the others.
+    fresh: Option<Vec<Vec<NodeId>>>,
     /// Why there can be no certificate.
     obstacle: Option<String>,
 }
@@ -97,7 +99,7 @@ impl Recorded {
         match self.obstacle {
             Some(why) => (None, vec![format!("not certified: {why}")]),
             None if self.trees.is_empty() => (None, Vec::new()),
-            None => (Some(Proof { semantics, trees: self.trees, partial }), Vec::new()),
+            None => (Some(Proof { semantics, trees: self.trees, partial, fresh: self.fresh }), Vec::new()),
         }
     }
 }
@@ -173,6 +175,7 @@ impl Solver<'_> {
         let mut recorded = Recorded::default();
         if let Some(begun) = &self.begun {
             recorded.trees.clone_from(&begun.proof.trees);
+            recorded.fresh.clone_from(&begun.proof.fresh);
         } else if self.config.record {
             recorded.trees.resize_with(self.query.cases.len(), Arc::default);
         }
