@@ -55,7 +55,7 @@ class State:
 
     def __init__(self, low, high, disjuncts):
         self.low, self.high, self.open, self.phases, self.void = low, high, list(range(disjuncts)), [], False
-        self.below, self.above, self.lower, self.upper = {}, {}, {}, {}
+        self.below, self.above, self.lower, self.upper, self.caps, self.kept = {}, {}, {}, {}, [], False
 
     def end(self, line):
         """The greatest value of `v . x + k` over the box."""
@@ -119,8 +119,9 @@ class Checker:
                 sizes.append([max(max(abs(x) for x in interval(j)) for j in group) for group in node["groups"]])
         return sizes
 
-    def sweep(self, start, constant, state):
-        """An upper bound, affine in the inputs, of `constant` + the sum of coefficients `start[node][element]`."""
+    def sweep(self, start, constant, state, multiplier=None, terms=None):
+        """An upper bound, affine in the inputs, of `constant` + the sum of coefficients `start[node][element]`. With `multiplier`,
+        hinges pass what it says on, and what is left of them goes into `terms`."""
         rows = {node: dict(row) for node, row in start.items()}
         result = [Fraction(0)] * self.dims
 
@@ -140,6 +141,11 @@ class Checker:
                     for source, part in zip(node["inputs"], node["parts"]):
                         for k, w in part[j]:
                             add(source, k, c * Fraction(w))
+                elif multiplier and node["kind"] == "hinge":
+                    passed = multiplier(i, j, c)
+                    terms.append((self.activations.index(i), j, c, passed, self.greatest(i, j, c, passed, state)))
+                    add(node["inputs"][0], j, passed)
+                    constant += terms[-1][-1]
                 else:
                     element, slope, offset = self.line(i, j, c > 0, state)
                     add(node["inputs"][0], element, c * slope)
@@ -167,7 +173,7 @@ class Checker:
             for sign in (1, -1):
                 found.append((a, j, sign, self.sweep({source: {j: Fraction(sign)}}, Fraction(0), state)))
         for a, j, sign, line in found:
-            end, fixed = state.end(line), any(p[:2] == (a, j) for p in state.phases)
+            end, fixed = state.end(line), state.kept or any(p[:2] == (a, j) for p in state.phases)
             better = end < state.above[a, j] if sign > 0 else -end > state.below[a, j]
             if better or fixed:
                 state.meet((a, j), *((-INFINITY, end) if sign > 0 else (-end, INFINITY)))
@@ -182,7 +188,7 @@ class Checker:
             return []
         if node["kind"] == "hinge":
             opened = lambda j: interval(j)[0] < 0 < interval(j)[1] and node["slope"] != 1
-            return [j for j in range(node["len"]) if opened(j) or any(p[:2] == (a, j) for p in state.phases)]
+            return [j for j in range(node["len"]) if opened(j) or state.kept or any(p[:2] == (a, j) for p in state.phases)]
         chosen = set()
         for r, group in enumerate(node["groups"]):
             best, slope, _ = self.line(self.activations[a], r, True, state)
@@ -262,11 +268,114 @@ class Checker:
             state.low = [min(ends) for ends in zip(*(h[0] for h in hulls))]
             state.high = [max(ends) for ends in zip(*(h[1] for h in hulls))]
 
+    def greatest(self, i, j, c, passed, state):
+        """The greatest value of `c h(a) - passed a` over the element's interval."""
+        l, u, s = state.below[self.activations.index(i), j], state.above[self.activations.index(i), j], Fraction(self.nodes[i]["slope"])
+        at = lambda a: c * (a if a > 0 else s * a) - passed * a
+        return max(at(l), at(u), at(Fraction(0)) if l < 0 < u else at(l))
+
+    def hinge(self, cursor, factor):
+        """A hinge's node and a number below `factor` times its elements."""
+        i = self.activations[cursor.index(len(self.activations))]
+        element = cursor.index(factor * self.nodes[self.nodes[i]["inputs"][0]]["len"])
+        if self.nodes[i]["kind"] != "hinge":
+            raise Rejected("no hinge")
+        return i, element
+
+    def narrow(self, cursor, state):
+        defaults = cursor.take(1)[0]
+        if defaults > 1:
+            raise Rejected("no such rule")
+        d, start, strict, constant, given = state.open[0] if len(state.open) == 1 else None, {}, False, Fraction(0), {}
+
+        def add(node, j, c):
+            start.setdefault(node, {})[j] = start.get(node, {}).get(j, Fraction(0)) + c
+
+        for _ in range(cursor.index(cursor.end)):
+            code, weight = cursor.varint(), cursor.number("<f", 4)
+            kind, k = code % 4, code // 4
+            lists = [self.case["disjuncts"][d] if d is not None else [], self.case["cuts"], [], state.caps]
+            if weight < 0 or k >= len(lists[kind]):
+                raise Rejected("no such fact")
+            if kind == 3:
+                hinge, terms, bias = state.caps[k]
+                for node, j, c in [(*hinge, Fraction(-1))] + terms:
+                    add(node, j, weight * c)
+                constant += weight * bias
+                continue
+            fact = lists[kind][k]
+            strict |= fact["strict"] and kind == 0 and weight > 0
+            constant += weight * Fraction(fact["constant"])
+            for o, c in fact["outputs"]:
+                add(*self.outputs[o], weight * Fraction(c))
+            for i, c in fact["inputs"]:
+                add(*self.input(i), weight * Fraction(c))
+        for _ in range(cursor.index(cursor.end)):
+            (i, j), number = self.hinge(cursor, 2), cursor.number("<f", 4)
+            given[i, j // 2] = (j % 2, number)
+            add(i, j // 2, Fraction(0))
+        if state.void:
+            return
+
+        def multiplier(i, j, c):
+            keeps, number = given.get((i, j), (defaults, 0))
+            return (c * self.line(i, j, c > 0, state)[1] if keeps else 0) + number
+
+        terms, state.kept = [], True
+        line = self.sweep(start, constant, state, multiplier, terms)
+        total = state.end(line)
+        state.void |= total < 0 or (total == 0 and strict)
+        low, high = list(state.low), list(state.high)
+        for i, c in enumerate(line[0]):
+            if c > 0:
+                low[i] = max(low[i], state.high[i] - total / c)
+            elif c < 0:
+                high[i] = min(high[i], state.low[i] - total / c)
+        state.low, state.high = low, high
+        state.void |= any(l > h for l, h in zip(low, high))
+        for a, j, c, passed, most in terms:
+            ends, slope = [], Fraction(self.nodes[self.activations[a]]["slope"])
+            for side, l, u in ((slope * c - passed, state.below[a, j], min(state.above[a, j], Fraction(0))),
+                               (c - passed, max(state.below[a, j], Fraction(0)), state.above[a, j])):
+                l = max(l, (most - total) / side) if side > 0 else l
+                u = min(u, (most - total) / side) if side < 0 else u
+                if l <= u and (side != 0 or most <= total):
+                    ends += [l, u]
+            if ends:
+                state.meet((a, j), min(ends), max(ends))
+            state.void |= not ends
+
+    def input(self, i):
+        node = next(n for n, first in self.offsets.items() if first <= i < first + self.nodes[n]["len"])
+        return node, i - self.offsets[node]
+
+    def cap(self, cursor, state):
+        (i, j), terms, bias = self.hinge(cursor, 1), [], -INFINITY
+        for _ in range(cursor.index(cursor.end)):
+            a = cursor.index(len(self.activations) + 1)
+            if a == 0:
+                node, element = self.input(cursor.index(self.dims))
+            else:
+                node = self.activations[a - 1]
+                if self.nodes[node]["kind"] != "hinge":
+                    raise Rejected("no hinge")
+                element = cursor.index(self.nodes[node]["len"])
+            terms.append((node, element, cursor.number("<f", 4)))
+        for slope in (Fraction(1), Fraction(self.nodes[i]["slope"])):
+            start = {self.nodes[i]["inputs"][0]: {j: slope}}
+            for node, element, c in terms:
+                start.setdefault(node, {})[element] = start.get(node, {}).get(element, Fraction(0)) - c
+            bias = max(bias, state.end(self.sweep(start, Fraction(0), state, lambda i, j, c: Fraction(0), [])))
+        state.caps, state.kept = state.caps + [((i, j), terms, bias)], True
+
     def node(self, cursor, partial, state):
         """The steps of one node; the children's states and the end of the first one, or None."""
-        state.start()
+        narrowing = None
         while True:
             code = cursor.take(1)[0]
+            if narrowing is None or (narrowing and code not in (0x14, 0x31)):
+                state.start()
+            narrowing = code in (0x14, 0x31)
             if code == 0x10:
                 for a in range(len(self.activations)):
                     state.void or self.refresh(a, self.wanted(a, state), state)
@@ -281,7 +390,11 @@ class Checker:
                 self.drop(code, cursor, state)
             elif code == 0x30:
                 self.clip(cursor, state)
-            elif code in (0x40, 0x41):
+            elif code == 0x14:
+                self.narrow(cursor, state)
+            elif code == 0x31:
+                self.cap(cursor, state)
+            elif code in (0x40, 0x41, 0x42):
                 return self.split(code, cursor, state)
             elif code == 0x50 and (state.void or not state.open) or code == 0x51 and state.void or code == 0x52 and partial:
                 if cursor.at != cursor.end:
@@ -295,6 +408,11 @@ class Checker:
         if code == 0x40:
             i, at = cursor.index(self.dims), cursor.number("<d", 8)
             first.high[i] = second.low[i] = max(min(at, state.high[i]), state.low[i])
+        elif code == 0x42:
+            d = cursor.index(len(self.case["disjuncts"]))
+            if d not in state.open:
+                raise Rejected("disjunct not open")
+            first.open, second.open = [d], [other for other in state.open if other != d]
         else:
             a = cursor.index(len(self.activations))
             j = cursor.index(self.nodes[self.nodes[self.activations[a]]["inputs"][0]]["len"])

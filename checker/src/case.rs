@@ -129,22 +129,28 @@ impl Row {
 
     /// Starts the row in a batch. All nodes must be prepared.
     pub fn start(&self, relaxed: &Relaxed, batch: &mut Batch, row: usize, state: &State) {
+        self.add(relaxed, batch, row, state, 1.0, 0);
+    }
+
+    /// Adds `weight` times this row to one of a batch, one of `adds` that are added. All nodes must be prepared.
+    pub fn add(&self, relaxed: &Relaxed, batch: &mut Batch, row: usize, state: &State, weight: f64, adds: usize) {
         let plan = relaxed.plan;
-        batch.constants[row][0] += self.constant;
-        batch.errors[row][0] += constant_error(plan) * self.constant.abs();
+        batch.constants[row][0] += weight * self.constant;
+        batch.errors[row][0] += (constant_error(plan) + 4.0 * UNIT * adds as f64) * (weight * self.constant).abs() * SLACK + TINY;
         for &(o, c, wrong) in &self.outputs {
             let (id, element) = plan.outputs[o];
             // What several readers pass to the same node is added up: part of every reader's error, and of this one's.
-            let own = wrong + 4.0 * UNIT * c.abs() * plan.nodes[id].terms as f64;
+            let own = wrong + 4.0 * UNIT * c.abs() * plan.nodes[id].terms.saturating_add(adds) as f64;
             let size = relaxed.nodes[id].value[element];
-            batch.errors[row][0] += (own * (size + relaxed.deployed_error(id, element))) * SLACK + TINY;
-            batch.add_element(relaxed, id, element, c, row);
+            batch.errors[row][0] += weight * (own * (size + relaxed.deployed_error(id, element))) * SLACK + TINY;
+            batch.add_element(relaxed, id, element, weight * c, row);
         }
         for &(i, c, wrong) in &self.inputs {
             let Some((id, offset)) = plan.input_at(i) else { continue };
             let size = state.low[i].abs().max(state.high[i].abs());
-            batch.errors[row][0] += (wrong + 4.0 * UNIT * c.abs() * plan.nodes[id].terms as f64) * size * SLACK + TINY;
-            batch.add_element(relaxed, id, i - offset, c, row);
+            let own = wrong + 4.0 * UNIT * c.abs() * plan.nodes[id].terms.saturating_add(adds) as f64;
+            batch.errors[row][0] += weight * own * size * SLACK + TINY;
+            batch.add_element(relaxed, id, i - offset, weight * c, row);
         }
     }
 }

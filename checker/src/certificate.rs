@@ -214,10 +214,16 @@ impl<'a> Cursor<'a> {
         if x.is_finite() { Ok(x) } else { self.fault("the number is not finite") }
     }
 
+    /// A finite number in four bytes.
+    pub fn short(&mut self) -> Result<f64, Fault> {
+        let x = f32::from_le_bytes(self.take()?);
+        if x.is_finite() { Ok(x as f64) } else { self.fault("the number is not finite") }
+    }
+
     /// A finite nonnegative number.
     pub fn weight(&mut self) -> Result<f64, Fault> {
-        let x = f32::from_le_bytes(self.take()?);
-        if x.is_finite() && x >= 0.0 { Ok(x as f64) } else { self.fault("the weight is not a finite number >= 0") }
+        let x = self.short()?;
+        if x >= 0.0 { Ok(x) } else { self.fault("the weight is not a finite number >= 0") }
     }
 }
 

@@ -82,7 +82,7 @@ impl Facts {
 
 /// From `v . x + k >= 0` and `most >= max v . x + k` over the box: `x_d >= high_d - most / v_d` for `v_d > 0`, and
 /// `x_d <= low_d - most / v_d` for `v_d < 0`.
-fn shrink(v: &[f64], most: f64, (low, high): (&[f64], &[f64]), (left, right): (&mut [f64], &mut [f64])) {
+pub fn shrink(v: &[f64], most: f64, (low, high): (&[f64], &[f64]), (left, right): (&mut [f64], &mut [f64])) {
     for d in 0..v.len() {
         let reach = (most / v[d].abs()).next_up();
         // NaN and infinity shrink nothing.

@@ -11,6 +11,7 @@ pub mod integer;
 pub mod intervals;
 pub mod kernel;
 pub mod linear;
+pub mod narrow;
 pub mod network;
 pub mod plan;
 pub mod query;

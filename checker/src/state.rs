@@ -1,6 +1,9 @@
 //! What is known in a node of the tree: every fact holds for all counterexamples of open disjuncts in the node's region.
 
+use std::sync::Arc;
+
 use crate::kernel::{self, Concretise, LANES, padded};
+use crate::narrow::Cap;
 use crate::plan::Plan;
 use crate::rounding::{SLACK, TINY, UNIT, gamma};
 
@@ -35,8 +38,10 @@ pub struct State {
     pub phases: Vec<Phase>,
     /// For each phase the function of the inputs that it makes nonnegative: coefficients, then the constant.
     pub phase_lines: Vec<f64>,
-    /// Elements with a phase.
+    /// Elements with a phase, and all from the first sum with multipliers on: they are not left out where they are provably zero.
     pub fixed: Vec<bool>,
+    /// Upper bounds of hinges, in the order of the steps on the path from the root.
+    pub caps: Vec<Arc<Cap>>,
     /// Disjuncts not excluded yet, ascending.
     pub open: Vec<u32>,
     /// For each activation the elements that are gathered; a superset of those that may be non-zero.
@@ -67,6 +72,7 @@ impl Clone for State {
         self.phases.clone_from(&source.phases);
         self.phase_lines.clone_from(&source.phase_lines);
         self.fixed.clone_from(&source.fixed);
+        self.caps.clone_from(&source.caps);
         self.open.clone_from(&source.open);
         self.live.clone_from(&source.live);
         self.path.clone_from(&source.path);

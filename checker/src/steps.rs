@@ -28,6 +28,8 @@ pub enum Split {
     Input(usize, f64),
     /// A hinge's element, at 0.
     Neuron(u32, u32),
+    /// This disjunct's counterexamples, and those of the others.
+    Disjunct(u32),
 }
 
 /// Memory for the steps of one thread.
@@ -42,37 +44,56 @@ pub struct Stepper<'p> {
     facts: Facts,
     trees: Trees,
     elements: Vec<u32>,
-    weights: Vec<(Reference, f64)>,
+    pub(crate) weights: Vec<(Reference, f64)>,
+    /// Facts have changed since the network was prepared.
+    stale: bool,
+    /// The step before was a sum with multipliers.
+    narrowing: bool,
     rows: Vec<usize>,
 }
 
+/// A fact that sums weigh.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Reference {
+pub(crate) enum Reference {
     Row(usize),
     Cut(usize),
     Phase(usize),
+    Cap(usize),
 }
 
 impl<'p> Stepper<'p> {
     /// Fresh memory.
     pub fn new(relaxed: Relaxed<'p>) -> Stepper<'p> {
         let (batch, facts, trees) = (Batch::default(), Facts::default(), Trees::default());
-        Stepper { relaxed, batch, threads: 1, facts, trees, elements: Vec::new(), weights: Vec::new(), rows: Vec::new() }
+        let (elements, weights, rows) = (Vec::new(), Vec::new(), Vec::new());
+        Stepper { relaxed, batch, threads: 1, facts, trees, elements, weights, stale: true, narrowing: false, rows }
     }
 
     /// Takes the steps of one node.
     pub fn node(&mut self, cursor: &mut Cursor, case: &Prepared, partial: bool, state: &mut State) -> Result<End, Fault> {
-        self.relaxed.forget_from(0);
-        if !state.void {
-            state.concretise();
-        }
+        (self.stale, self.narrowing) = (true, false);
         loop {
             let code = cursor.byte()?;
+            // Sums with multipliers take intervals as they are, and the rest as it was made when the first of them began.
+            if self.stale && !(self.narrowing && matches!(code, 0x14 | 0x31)) {
+                self.renew(state);
+            }
+            self.narrowing = matches!(code, 0x14 | 0x31);
+            self.stale |= self.narrowing;
             let named = |fault: Fault| Fault { reason: format!("{}: {}", name(code), fault.reason), ..fault };
             if let Some(end) = self.step(code, cursor, case, partial, state).map_err(named)? {
                 return Ok(end);
             }
         }
+    }
+
+    /// Takes lines over the present box; everything else is prepared again when it is needed.
+    fn renew(&mut self, state: &mut State) {
+        self.relaxed.forget_from(0);
+        if !state.void {
+            state.concretise();
+        }
+        self.stale = false;
     }
 
     /// One step; `Some` if it ends the node.
@@ -82,11 +103,13 @@ impl<'p> Stepper<'p> {
             0x11 => self.refresh_some(cursor, state)?,
             0x12 => self.refresh_by_trees(cursor, state)?,
             0x13 => self.refresh_by_intervals(cursor, state)?,
+            0x14 => self.narrow(cursor, case, state)?,
             0x20 => self.drop_by_row(cursor, case, state)?,
             0x21 => self.drop_by_sum(cursor, case, state, false)?,
             0x22 => self.drop_by_sum(cursor, case, state, true)?,
             0x23 => self.drop_by_tree(cursor, case, state)?,
             0x30 => self.clip(cursor, case, state)?,
+            0x31 => self.cap(cursor, state)?,
             0x40 => {
                 let input = cursor.index(state.low.len(), "input")?;
                 let at = cursor.number()?;
@@ -99,6 +122,10 @@ impl<'p> Stepper<'p> {
                     return cursor.fault("only hinges are split");
                 }
                 return Ok(Some(End::Split(Split::Neuron(activation as u32, element as u32), cursor.length()?)));
+            }
+            0x42 => {
+                let disjunct = open_disjunct(cursor, case, state)?;
+                return Ok(Some(End::Split(Split::Disjunct(disjunct as u32), cursor.length()?)));
             }
             0x50 if state.open.is_empty() || state.void => return Ok(Some(End::Leaf)),
             0x50 => return cursor.fault(format!("disjunct {} is still open", state.open[0])),
@@ -241,7 +268,7 @@ impl<'p> Stepper<'p> {
 
     fn drop_by_sum(&mut self, cursor: &mut Cursor, case: &Prepared, state: &mut State, clips: bool) -> Result<(), Fault> {
         let disjunct = open_disjunct(cursor, case, state)?;
-        self.read_weights(cursor, case, state, disjunct)?;
+        self.read_weights(cursor, [case.disjuncts[disjunct].len(), case.cuts.len(), state.phases.len(), 0])?;
         if clips {
             self.add_other_facts(case, state, disjunct);
         }
@@ -268,7 +295,7 @@ impl<'p> Stepper<'p> {
     fn clip(&mut self, cursor: &mut Cursor, case: &Prepared, state: &mut State) -> Result<(), Fault> {
         let mut hull: Option<(Vec<f64>, Vec<f64>)> = None;
         for disjunct in state.open.clone() {
-            self.read_weights(cursor, case, state, disjunct as usize)?;
+            self.read_weights(cursor, [case.disjuncts[disjunct as usize].len(), case.cuts.len(), state.phases.len(), 0])?;
             if state.void {
                 continue;
             }
@@ -291,21 +318,18 @@ impl<'p> Stepper<'p> {
         Ok(())
     }
 
-    fn read_weights(&mut self, cursor: &mut Cursor, case: &Prepared, state: &State, disjunct: usize) -> Result<(), Fault> {
+    /// Weights of facts, of which there are `limits` of each kind: rows, cuts, phases, caps.
+    pub(crate) fn read_weights(&mut self, cursor: &mut Cursor, limits: [usize; 4]) -> Result<(), Fault> {
         let count = cursor.length()?;
         self.weights.clear();
         for _ in 0..count {
             let code = cursor.varint()?;
             let i = usize::try_from(code / 4).unwrap_or(usize::MAX);
-            let (reference, limit) = match code % 4 {
-                0 => (Reference::Row(i), case.disjuncts[disjunct].len()),
-                1 => (Reference::Cut(i), case.cuts.len()),
-                2 => (Reference::Phase(i), state.phases.len()),
-                _ => return cursor.fault("kind 3 of a fact is not known"),
-            };
-            if i >= limit {
-                return cursor.fault(format!("fact {i} of {limit} does not exist"));
+            let kind = (code % 4) as usize;
+            if i >= limits[kind] {
+                return cursor.fault(format!("fact {i} of {} does not exist", limits[kind]));
             }
+            let reference = [Reference::Row, Reference::Cut, Reference::Phase, Reference::Cap][kind](i);
             self.weights.push((reference, cursor.weight()?));
         }
         Ok(())
@@ -355,6 +379,7 @@ impl<'p> Stepper<'p> {
                     self.facts.push(v, k, weight, case.disjuncts[disjunct][row].strict);
                 }
                 Reference::Cut(i) => self.facts.push(&case.cuts[i].0, case.cuts[i].1, weight, false),
+                Reference::Cap(_) => (),
                 Reference::Phase(i) => {
                     let line = &state.phase_lines[i * (dims + 1)..][..dims + 1];
                     self.facts.push(&line[..dims], line[dims], weight, false);
@@ -370,13 +395,16 @@ fn name(code: u8) -> String {
         (0x11, "refresh some"),
         (0x12, "refresh by trees"),
         (0x13, "refresh by intervals"),
+        (0x14, "narrow"),
         (0x20, "drop, one row"),
         (0x21, "drop, combined"),
         (0x22, "drop, clipped"),
         (0x23, "drop by a tree"),
         (0x30, "clip"),
+        (0x31, "cap"),
         (0x40, "split input"),
         (0x41, "split neuron"),
+        (0x42, "split disjuncts"),
         (0x50, "leaf"),
         (0x51, "empty"),
         (0x52, "open"),

@@ -6,6 +6,7 @@
 
 use crate::kernel::{self, LANES, Pass, PassFreely, Product, Vector, total};
 use crate::linear::Map;
+use crate::narrow::Multipliers;
 use crate::plan::{Operand, Plan, Step, Sum};
 use crate::relax::{Prepared, Relaxed};
 use crate::rounding::{SLACK, TINY, UNIT};
@@ -14,6 +15,16 @@ use crate::rows::{Choice, Free};
 /// True if some row chooses something at node `id`.
 fn concerns(id: usize, free: &Free, choices: &[Choice]) -> bool {
     !free.places[id].is_empty() || choices.iter().any(|choice| choice.sides.iter().any(|side| side.node == id))
+}
+
+/// How rows pass hinges.
+enum Rule<'r, 's> {
+    /// By default lines.
+    Lines,
+    /// Each row by choices of its own.
+    Free(&'r Free, &'r [Choice<'r>]),
+    /// The only row by given multipliers.
+    Given(&'r mut Multipliers<'s>),
 }
 
 /// A batch of rows under way.
@@ -91,15 +102,20 @@ impl Batch {
 
     /// Takes all rows down to the inputs; their coefficients are in `forms` afterwards.
     pub fn descend(&mut self, relaxed: &Relaxed) {
-        self.take_down(relaxed, None);
+        self.take_down(relaxed, Rule::Lines);
     }
 
     /// As [`Batch::descend`], each row with a choice of its own.
     pub fn descend_freely(&mut self, relaxed: &Relaxed, free: &Free, choices: &[Choice]) {
-        self.take_down(relaxed, Some((free, choices)));
+        self.take_down(relaxed, Rule::Free(free, choices));
     }
 
-    fn take_down(&mut self, relaxed: &Relaxed, choices: Option<(&Free, &[Choice])>) {
+    /// As [`Batch::descend`], the only row with given multipliers.
+    pub fn descend_with(&mut self, relaxed: &Relaxed, multipliers: &mut Multipliers) {
+        self.take_down(relaxed, Rule::Given(multipliers));
+    }
+
+    fn take_down(&mut self, relaxed: &Relaxed, mut rule: Rule) {
         let plan = relaxed.plan;
         let mut underflow = 0.0;
         for id in (0..plan.nodes.len()).rev() {
@@ -111,13 +127,20 @@ impl Batch {
             underflow += node.underflow;
             match &plan.nodes[id].step {
                 Step::Maximum(_, _, source) => self.pass_maximum(&now, node, relaxed, *source),
-                Step::Hinge(..) if choices.is_some_and(|(free, rows)| concerns(id, free, rows)) => {
-                    choices.iter().for_each(|(free, rows)| self.pass_freely(id, &mut now, node, free, rows));
-                }
-                _ => {
-                    let (constants, errors) = (&mut self.constants, &mut self.errors);
-                    kernel::run(Pass { coefficients: &mut now, width: node.width, lines: node.lines(), constants, errors });
-                }
+                step => match &mut rule {
+                    Rule::Free(free, rows) if concerns(id, free, rows) => self.pass_freely(id, &mut now, node, free, rows),
+                    Rule::Given(multipliers) if matches!(step, Step::Hinge(..)) => {
+                        multipliers.pass(id, &mut now, relaxed, (&mut self.constants[0][0], &mut self.errors[0][0]));
+                    }
+                    _ => {
+                        let (constants, errors) = (&mut self.constants, &mut self.errors);
+                        kernel::run(Pass { coefficients: &mut now, width: node.width, lines: node.lines(), constants, errors });
+                    }
+                },
+            }
+            if matches!(rule, Rule::Given(_)) && now.iter().all(|x| *x == 0.0) {
+                self.pool.push(now);
+                continue;
             }
             match &plan.nodes[id].step {
                 Step::Affine(sum) | Step::Hinge(_, _, Operand::Joined(sum)) => self.pass_sum(&now, node, relaxed, sum),

@@ -260,6 +260,12 @@ fn divide(plan: &Plan, split: Split, first: &mut State, second: &mut State) {
             second.fix(plan, Phase { activation, element, active: true });
             0.5
         }
+        Split::Disjunct(d) => {
+            let share = 1.0 / first.open.len() as f64;
+            second.open.retain(|&other| other != d);
+            first.open = vec![d];
+            share
+        }
     };
     let whole = first.share;
     (first.share, second.share) = (whole * share, whole * (1.0 - share));

@@ -8,7 +8,7 @@ use checker::case::Prepared;
 use checker::certificate::Cursor;
 use checker::exact::Rational;
 use checker::network::Network;
-use checker::plan::Plan;
+use checker::plan::{Plan, Step};
 use checker::relax::Relaxed;
 use checker::rounding::Deployed;
 use checker::state::State;
@@ -41,6 +41,22 @@ fn random_trees(plan: &Plan, random: &mut Random) -> Vec<u8> {
         let rows = support::trees::random(plan, activation, 2 * len, random, |row| vec![row as u8]);
         steps.extend([0x12, activation as u8]);
         steps.extend(rows);
+    }
+    steps
+}
+
+/// Random sums with multipliers and upper bounds of hinges.
+fn random_narrows(plan: &Plan, random: &mut Random) -> Vec<u8> {
+    let mut steps = if random.below(2) == 0 { vec![0x10] } else { vec![] };
+    steps.extend(support::narrows::several(plan, [0, 0], 0, random).concat());
+    // Rows one by one, as propagation does.
+    for activation in (0..plan.activations.len()).filter(|&a| matches!(plan.nodes[plan.activations[a].node].step, Step::Hinge(..))) {
+        for element in 0..plan.activations[activation].len {
+            for sign in [1f32, -1.0] {
+                steps.extend([0x14, 0, 0, 1, activation as u8, 2 * element as u8]);
+                steps.extend(sign.to_le_bytes());
+            }
+        }
     }
     steps
 }
@@ -163,6 +179,17 @@ fn facts_of_row_trees_and_of_intervals_hold_exactly() {
 #[test]
 fn facts_of_row_trees_cover_what_a_deployed_network_computes() {
     hold_as_deployed(random_trees, &mut Random(4));
+}
+
+#[test]
+fn facts_of_narrowing_hold_exactly() {
+    let (checked, better) = hold_exactly(random_narrows, &mut Random(5));
+    assert!(checked > 8000 && better > 200, "{checked} {better}");
+}
+
+#[test]
+fn facts_of_narrowing_cover_what_a_deployed_network_computes() {
+    hold_as_deployed(random_narrows, &mut Random(6));
 }
 
 /// Values beyond binary64: intervals without an end give no line that could be wrong.

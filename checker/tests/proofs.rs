@@ -111,7 +111,7 @@ fn random_bytes_are_rejected_without_a_panic() {
     // True everywhere: nothing can be proved.
     let query = query(&[-1.0, -1.0], &[1.0, 1.0], outputs, vec![vec![constraint(&[], 1.0, false)]]);
     for _ in 0..20_000 {
-        let steps = [0x10, 0x11, 0x20, 0x21, 0x22, 0x30, 0x40, 0x41, 0x50, 0x51, 0x52];
+        let steps = [0x10, 0x11, 0x12, 0x13, 0x14, 0x20, 0x21, 0x22, 0x23, 0x30, 0x31, 0x40, 0x41, 0x42, 0x50, 0x51, 0x52];
         let byte = |random: &mut Random| match random.below(3) {
             0 => steps[random.below(steps.len())],
             1 => random.below(5) as u8,
@@ -192,4 +192,95 @@ fn what_row_trees_exclude_is_excluded() {
         }
     }
     assert!(accepted > 300 && rejected > 300 && refuted > 300, "{accepted} {rejected} {refuted}");
+}
+
+/// Random sums with multipliers: what they exclude has no counterexample, and they exclude something. One of the disjuncts at a time
+/// is weighed; the others are open beside it until disjuncts are split.
+#[test]
+fn what_narrowing_excludes_is_excluded() {
+    let mut random = Random(12);
+    let (mut accepted, mut rejected, mut refuted) = (0, 0, 0);
+    for seed in 0..4000 {
+        let dims = 1 + random.below(3);
+        let network = random_network(&mut random, dims, seed % 4 == 0);
+        let query = random_query(&mut random, &network, dims);
+        let semantics = [Semantics::Real, Semantics::Both][seed as usize % 2];
+        let plan = Plan::new(&network).unwrap();
+        let case = &query.cases[0];
+        let before: Vec<u8> = support::narrows::several(&plan, [0, case.cuts.len()], 0, &mut random).concat();
+        let caps = before_caps(&before, &plan);
+        let leaf = |d: usize, random: &mut Random| {
+            let rows = case.disjuncts[d].len();
+            let mut steps = support::narrows::several(&plan, [rows, case.cuts.len()], caps, random);
+            // The plainest sum of all: every row alone with default slopes.
+            steps.extend((0..rows).map(|row| [&[0x14, 1, 1, 4 * row as u8][..], &1f32.to_le_bytes(), &[0]].concat()));
+            steps.push(vec![0x51]);
+            steps.concat()
+        };
+        let start = if random.below(2) == 0 { vec![0x10] } else { vec![] };
+        let count = case.disjuncts.len();
+        let first = leaf(0, &mut random);
+        let tree = match count {
+            1 => [&start[..], &first].concat(),
+            _ => [&start[..], &before, &[0x42, 0], &varint(first.len()), &first, &leaf(1, &mut random)].concat(),
+        };
+        let bytes = container(&payload(&tree), semantics, false);
+        let found = counterexample(&network, &query);
+        refuted += found.is_some() as usize;
+        match check(&network, &query, semantics, &bytes, 1) {
+            Ok(_) => {
+                assert!(found.is_none(), "network {seed}: proved and refuted");
+                accepted += 1;
+            }
+            Err(rejection) => {
+                assert!(rejection.reason.contains("no interval is empty") || rejection.reason.contains("does not exist"), "{rejection}");
+                rejected += 1;
+            }
+        }
+    }
+    assert!(accepted > 300 && rejected > 300 && refuted > 300, "{accepted} {rejected} {refuted}");
+}
+
+/// Rows of one of several open disjuncts are no facts of the others: both halves of an output's range are no proof of anything.
+#[test]
+fn rows_bind_their_own_disjunct_only() {
+    let mut b = support::Builder::default();
+    let input = b.node(1, vec![], checker::network::Operation::Input);
+    let h = b.node(1, vec![input], checker::network::Operation::Hinge(0.0));
+    b.network.outputs.push(h);
+    // h <= -1 never holds; h >= 0 always does.
+    let never = vec![constraint(&[(0, -1.0)], -1.0, false)];
+    let always = vec![constraint(&[(0, 1.0)], 0.0, false)];
+    let question = |disjuncts| query(&[-1.0], &[1.0], 1, disjuncts);
+    let sum: Vec<u8> = [&[0x14, 1, 1, 0][..], &1f32.to_le_bytes(), &[0]].concat();
+    let judge =
+        |query: &Query, tree: &[u8]| check(&b.network, query, Semantics::Real, &container(&payload(tree), Semantics::Real, false), 1);
+    assert!(judge(&question(vec![never.clone()]), &[&sum[..], &[0x51]].concat()).is_ok());
+    let both = question(vec![never, always]);
+    assert!(judge(&both, &[&sum[..], &[0x51]].concat()).is_err(), "a row of one of two disjuncts was used");
+    let split = |second: &[u8]| [&[0x42, 0][..], &varint(sum.len() + 1), &sum, &[0x51], second].concat();
+    assert!(judge(&both, &split(&[0x51])).is_err(), "a fact crossed over to the other disjuncts");
+    assert!(judge(&both, &split(&[0x50])).is_err(), "the other disjuncts were forgotten");
+    assert!(judge(&both, &split(&[&sum[..], &[0x51]].concat())).is_err(), "the row is there the other disjunct's");
+}
+
+fn varint(value: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    checker::certificate::write_varint(&mut bytes, value as u64);
+    bytes
+}
+
+/// How many caps some steps made: the state says.
+fn before_caps(steps: &[u8], plan: &Plan) -> usize {
+    let deployed = checker::rounding::Deployed::new(Semantics::Real, false);
+    let inputs = vec![0.0; plan.inputs];
+    let everything = query(&inputs, &inputs, plan.outputs.len(), vec![vec![constraint(&[], 1.0, false)]]);
+    let mut everything = everything;
+    everything.cases[0].cuts = vec![constraint(&[], 1.0, false)];
+    let case = checker::case::Prepared::new(&everything.cases[0], plan, Semantics::Real, deployed).unwrap();
+    let mut stepper = checker::steps::Stepper::new(checker::relax::Relaxed::new(plan, deployed));
+    let mut state = case.root(&mut stepper.relaxed, &mut stepper.batch);
+    let bytes = [steps, &[0x52]].concat();
+    stepper.node(&mut Cursor::new(&bytes, 0, bytes.len()), &case, true, &mut state).unwrap();
+    state.caps.len()
 }

@@ -183,11 +183,27 @@ fn wide_model() -> Model {
         .output("Y", &[1, 1])
 }
 
-/// The least threshold of a list that is proved, with its certificate in `proof.cert`.
+/// Sixteen inputs, one layer: phases are split.
+fn shallow_model() -> Model {
+    let [first, last] = [weights(24, 16, 4), weights(2, 24, 5)];
+    let rows = |w: &'static [Vec<f32>]| w.iter().map(|r| &r[..]).collect::<Vec<&[f32]>>();
+    let leak = |w: Vec<Vec<f32>>| rows(Vec::leak(w));
+    Model::new(&[1, 16])
+        .gemm("X", "A", &leak(first), &[0.05; 24])
+        .apply("Relu", &["A"], "H")
+        .gemm("H", "Y", &leak(last), &[0.0; 2])
+        .output("Y", &[1, 2])
+}
+
 fn least_proved(semantics: &str) -> (Bench, f64) {
-    let ranges = vec![("-0.1", "0.1"); 70];
+    least_of(&wide_model(), 70, 1, "(assert (>= Y_0 T))", semantics)
+}
+
+/// The least threshold T of a list that is proved, with its certificate in `proof.cert`.
+fn least_of(model: &Model, inputs: usize, outputs: usize, assertion: &str, semantics: &str) -> (Bench, f64) {
+    let ranges = vec![("-0.1", "0.1"); inputs];
     for threshold in (0..80).map(|k| 0.25 + 0.05 * k as f64) {
-        let bench = Bench::new(&wide_model(), &query(&ranges, 1, &format!("(assert (>= Y_0 {threshold}))")));
+        let bench = Bench::new(model, &query(&ranges, outputs, &assertion.replace('T', &threshold.to_string())));
         let options = ["--certificate", "proof.cert", "--semantics", semantics, "--timeout", "20"];
         let run = bench.run(&[&["verify", "net.onnx", "query.vnnlib"], &options[..]].concat());
         if run.verdict() == "unsat" {
@@ -211,6 +227,27 @@ fn proofs_of_wide_networks_by_splitting_neurons_are_certified() {
         // The same bytes for a neighbouring query prove nothing there by themselves.
         bench.write("other.vnnlib", query(&vec![("-0.2", "0.2"); 70], 1, "(assert (>= Y_0 0.1))").as_bytes());
         assert_eq!(bench.run(&["check", "net.onnx", "other.vnnlib", "proof.cert"]).code, 1);
+    }
+}
+
+/// Two disjuncts of two rows each: they are split, and their rows weighed together.
+#[test]
+fn proofs_on_phases_are_certified() {
+    for semantics in ["real", "both"] {
+        let assertion = "(assert (or (and (>= Y_0 T) (<= Y_1 0.5)) (and (<= Y_0 -T) (>= Y_1 -0.5))))";
+        let (bench, _) = least_of(&shallow_model(), 16, 2, assertion, semantics);
+        let run = bench.run(&["verify", "net.onnx", "query.vnnlib", "--certificate", "again.cert", "--semantics", semantics]);
+        assert!(run.output.contains("method: branch and bound on phases"), "{run:?}");
+        let proof = std::fs::read(bench.path("proof.cert")).expect("written");
+        assert_eq!(proof, std::fs::read(bench.path("again.cert")).expect("written"));
+        let check = bench.run(&["check", "net.onnx", "query.vnnlib", "proof.cert"]);
+        assert!(check.code == 0 && check.output.starts_with(&format!("accepted: holds ({semantics})")), "{check:?}");
+        bench.write("other.vnnlib", query(&vec![("-0.2", "0.2"); 16], 2, assertion).replace('T', "0.1").as_bytes());
+        assert_eq!(bench.run(&["check", "net.onnx", "other.vnnlib", "proof.cert"]).code, 1);
+        // It can be joined with itself and trimmed like any other tree.
+        let short = bench.run(&["trim", "net.onnx", "query.vnnlib", "proof.cert", "--output", "short.cert"]);
+        assert_eq!(short.code, 0, "{short:?}");
+        assert_eq!(bench.run(&["check", "net.onnx", "query.vnnlib", "short.cert"]).code, 0);
     }
 }
 

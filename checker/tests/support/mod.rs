@@ -1,6 +1,7 @@
 //! Random tiny networks, their exact and their deployed evaluation, and a prover that writes certificates.
 #![allow(dead_code)] // every test file uses a part of it
 
+pub mod narrows;
 pub mod prover;
 pub mod trees;
 

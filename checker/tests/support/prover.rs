@@ -107,6 +107,13 @@ impl Prover<'_> {
             assert!(self.attempt(&step, &mut state));
             bytes.extend(step);
         }
+        if self.random.below(2) == 0 {
+            let rows = if let [d] = state.open[..] { self.case.disjuncts[d as usize].len() } else { 0 };
+            for step in super::narrows::several(self.plan, [rows, self.case.cuts.len()], state.caps.len(), &mut self.random) {
+                assert!(self.attempt(&step, &mut state));
+                bytes.extend(step);
+            }
+        }
         if state.void {
             bytes.push(0x51);
             return Some(bytes);
@@ -152,7 +159,12 @@ impl Prover<'_> {
             (a, j - self.plan.activations[a].start, is_hinge)
         };
         let choice = (self.random.below(3) == 0 && !open.is_empty()).then(|| hinge(open[self.random.below(open.len())])).filter(|c| c.2);
-        if let Some((activation, element, _)) = choice {
+        if state.open.len() > 1 && self.random.below(2) == 0 {
+            let d = state.open[self.random.below(state.open.len())];
+            bytes.extend([0x42, d as u8]);
+            first.open = vec![d];
+            second.open.retain(|&other| other != d);
+        } else if let Some((activation, element, _)) = choice {
             bytes.extend([0x41, activation as u8, element as u8]);
             let phase = |active| Phase { activation: activation as u32, element: element as u32, active };
             first.fix(self.plan, phase(false));

@@ -47,7 +47,7 @@ impl Log {
                     let first = log.children();
                     log.split(node, own, first);
                     rest = steps::skip_varint(rest)?;
-                    stack.extend([(first + 1, open.clone()), (first, open)]);
+                    stack.extend([(first + 1, read.end.open(&open, true)), (first, read.end.open(&open, false))]);
                 }
             }
         }
@@ -88,7 +88,7 @@ impl Log {
                 let child = |second: bool| {
                     let mut turns = at.turns.clone();
                     turns.push(Turn { split, second, refreshed: read.refreshed, clipped: read.clipped });
-                    OpenNode { node: entry.first_child + second as NodeId, turns, open: at.open.clone() }
+                    OpenNode { node: entry.first_child + second as NodeId, turns, open: read.end.open(&at.open, second) }
                 };
                 stack.extend([child(true), child(false)]);
             }

@@ -20,7 +20,7 @@ impl Log {
                 self.records().read(entries[second as usize], &mut child)?;
                 found.push((node, [&own.bytes[..own.ending], &child].concat()));
             }
-            stack.extend([(own.first_child + 1, own.open.clone()), (own.first_child, own.open)]);
+            stack.extend([(own.first_child + 1, own.end.open(&own.open, true)), (own.first_child, own.end.open(&own.open, false))]);
         }
         Ok(found)
     }
@@ -93,8 +93,10 @@ impl Log {
             joined.split(node, &kept.bytes, first);
             let alike = mine.as_ref().zip(theirs.as_ref()).is_none_or(|(a, b)| a.end == b.end);
             for second in [1, 0] {
-                let child =
-                    |n: &Option<Recorded>| n.as_ref().filter(|n| n.first_child != 0).map(|n| (n.first_child + second, n.open.clone()));
+                let child = |n: &Option<Recorded>| {
+                    let there = n.as_ref().filter(|n| n.first_child != 0);
+                    there.map(|n| (n.first_child + second, n.end.open(&n.open, second == 1)))
+                };
                 stack.push((first + second, child(&mine), if alike { child(&theirs) } else { None }));
             }
         }

@@ -11,6 +11,8 @@ pub enum Fact {
     Cut(usize),
     /// The phase of this number on the path from the root.
     Phase(usize),
+    /// The upper bound of a hinge of this number on the path from the root.
+    Cap(usize),
 }
 
 /// Steps written one after the other.
@@ -73,6 +75,39 @@ impl Steps {
         self.bytes.extend(slopes);
     }
 
+    /// Ranges follow from a weighted sum: (activation, element), whether the default slope is kept, and a number for each
+    /// multiplier that is given; the others are default slopes, or 0.
+    pub fn narrow(&mut self, defaults: bool, weights: impl Iterator<Item = (Fact, f32)>, given: &[((usize, usize), bool, f32)]) {
+        self.bytes.extend([0x14, defaults as u8]);
+        self.weights(weights);
+        self.varint(given.len() as u64);
+        for &((activation, element), keeps, number) in given {
+            self.varint(activation as u64);
+            self.varint(2 * element as u64 + keeps as u64);
+            self.bytes.extend(number.to_le_bytes());
+        }
+    }
+
+    /// An upper bound of a hinge (activation, element) in inputs (none) and hinges (activation), with their elements and
+    /// coefficients.
+    pub fn cap(&mut self, hinge: (usize, usize), terms: &[(Option<usize>, usize, f32)]) {
+        self.bytes.push(0x31);
+        for number in [hinge.0, hinge.1, terms.len()] {
+            self.varint(number as u64);
+        }
+        for &(activation, element, number) in terms {
+            self.varint(activation.map_or(0, |a| a as u64 + 1));
+            self.varint(element as u64);
+            self.bytes.extend(number.to_le_bytes());
+        }
+    }
+
+    /// Ends the node: first a disjunct, then the other open ones.
+    pub fn split_disjuncts(&mut self, disjunct: usize) {
+        self.bytes.push(0x42);
+        self.varint(disjunct as u64);
+    }
+
     /// A disjunct is excluded by one of its rows.
     pub fn drop_row(&mut self, disjunct: usize, row: usize) {
         self.bytes.push(0x20);
@@ -109,6 +144,7 @@ impl Steps {
                 Fact::Row(i) => 4 * i as u64,
                 Fact::Cut(i) => 4 * i as u64 + 1,
                 Fact::Phase(i) => 4 * i as u64 + 2,
+                Fact::Cap(i) => 4 * i as u64 + 3,
             };
             self.varint(reference);
             self.bytes.extend(weight.to_le_bytes());
@@ -193,6 +229,16 @@ pub enum Split {
         /// Its element.
         element: usize,
     },
+    /// This disjunct, and the other open ones.
+    Disjunct(usize),
+}
+
+impl End {
+    /// The disjuncts that are open in a child, of those that are open at the node's end.
+    pub fn open(&self, open: &[u32], second: bool) -> Vec<u32> {
+        let stays = |&&d: &&u32| !matches!(self, End::Split(Split::Disjunct(only)) if (d as usize == *only) == second);
+        open.iter().filter(stays).copied().collect()
+    }
 }
 
 /// The steps of one node in short.
@@ -229,7 +275,18 @@ pub(super) fn read(bytes: &[u8], open: &mut Vec<u32>) -> io::Result<Node> {
                 skip_weights(&mut rest)?;
                 open.retain(|&d| d as usize != disjunct);
             }
-            0x12 | 0x13 | 0x23 => {
+            0x13 => drop(number(&mut rest)?),
+            0x14 => {
+                take::<1>(&mut rest)?;
+                skip_weights(&mut rest)?;
+                skip_numbers(&mut rest)?;
+            }
+            0x31 => {
+                number(&mut rest)?;
+                number(&mut rest)?;
+                skip_numbers(&mut rest)?;
+            }
+            0x12 | 0x23 => {
                 let why = "a proof by row trees (of a wide network) can be checked, but not yet trimmed, joined or gone on with";
                 return Err(io::Error::new(io::ErrorKind::Unsupported, why));
             }
@@ -239,6 +296,7 @@ pub(super) fn read(bytes: &[u8], open: &mut Vec<u32>) -> io::Result<Node> {
             }
             0x40 => break End::Split(Split::Input { input: number(&mut rest)?, at: f64::from_le_bytes(take(&mut rest)?) }),
             0x41 => break End::Split(Split::Neuron { activation: number(&mut rest)?, element: number(&mut rest)? }),
+            0x42 => break End::Split(Split::Disjunct(number(&mut rest)?)),
             0x50 | 0x51 => break End::Closed,
             OPEN => break End::Open,
             other => return Err(damaged(format!("{other:#x} is no step"))),
@@ -262,6 +320,15 @@ pub(super) fn damaged(why: impl Into<String>) -> io::Error {
 fn skip_weights(rest: &mut &[u8]) -> io::Result<()> {
     for _ in 0..number(rest)? {
         number(rest)?;
+        take::<4>(rest)?;
+    }
+    Ok(())
+}
+
+/// A list of two numbers and four bytes each.
+fn skip_numbers(rest: &mut &[u8]) -> io::Result<()> {
+    for _ in 0..number(rest)? {
+        (number(rest)?, number(rest)?);
         take::<4>(rest)?;
     }
     Ok(())

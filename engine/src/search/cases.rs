@@ -7,6 +7,7 @@ use checker::Semantics;
 
 use super::attack::{Attack, Effort};
 use super::chain::{AnyPart, ChainMethod};
+use super::small::BY_PHASES;
 use super::{Config, Observer, Reason, Report, Statistics, Verdict, Witness, phases, problem, small, wide, witness};
 use crate::bounds::chain::{Bounder, Workspace, compile};
 use crate::bounds::exact::Skeleton;
@@ -127,10 +128,7 @@ impl Attempt {
 }
 
 fn unrecorded(method: &str) -> String {
-    match method {
-        "branch and bound on phases" => format!("this was proved by {method}, which is not recorded yet"),
-        _ => format!("proofs by {method} are recorded for networks of affine operators and ReLUs only"),
-    }
+    format!("proofs by {method} are recorded for networks of affine operators and ReLUs only")
 }
 
 /// The chain engines of a network, if it is one.
@@ -185,16 +183,23 @@ impl Solver<'_> {
                 first += case.disjuncts.len();
                 continue;
             }
-            if let Some(least) = self.prove_recorded(chains.as_ref(), case, first, semantics, recorded.trees.get(done), &mut statistics) {
-                margin = margin.min(least);
-                first += case.disjuncts.len();
-                continue;
-            }
-            let small = Small { chains: chains.as_ref(), skeleton: skeleton.as_ref(), log: recorded.trees.get(done) };
+            // Two searches by turns, two logs; what one proves alone is the proof.
+            let by_phases = recorded.trees.get(done).filter(|_| self.begun.is_none()).map(|_| Arc::<Log>::default());
+            let small = Small {
+                chains: chains.as_ref(),
+                skeleton: skeleton.as_ref(),
+                log: recorded.trees.get(done),
+                by_phases: by_phases.as_deref(),
+            };
             let outcome = self.search_small(&small, case, first, semantics, &mut statistics).unwrap_or_else(|| {
                 let log = recorded.trees.get(done).map(|log| &**log);
                 wide::decide(self, wide_chain.as_ref(), case, first, semantics, log, &mut statistics)
             });
+            if let (Some(log), Some(by_phases)) = (recorded.trees.get_mut(done), by_phases)
+                && statistics.method == BY_PHASES
+            {
+                *log = by_phases;
+            }
             if let Some(log) = recorded.trees.get(done) {
                 let proved = matches!(outcome, CaseOutcome::Proved(_));
                 let unrecorded = || (proved && log.has_gaps(case.disjuncts.len())).then(|| unrecorded(&statistics.method));
@@ -276,7 +281,7 @@ impl Solver<'_> {
         statistics: &mut Statistics,
     ) -> Option<CaseOutcome> {
         let check = |x: &[f64]| self.check(case, first, semantics, x).is_some();
-        // What is proved on phases is not recorded, so it is no way to go on with a proof.
+        // A proof is gone on with by the chain engine, which takes a node as it finds it.
         let skeleton = small.skeleton.filter(|_| self.begun.is_none());
         let build = || skeleton.and_then(|s| phases::program(self, s, case, semantics));
         let chain = small.chains.map(|chains| self.chain_method(chains, case, semantics, small.log, &check));
@@ -285,24 +290,7 @@ impl Solver<'_> {
             Ok(starts) => chain.as_ref().zip(starts),
             Err(why) => return Some(CaseOutcome::Open(Reason::Unsupported(why), None)),
         };
-        Some(small::search(self, with_starts, &build, &check, statistics)?.outcome(self, case, first, semantics))
-    }
-
-    /// By trees of neuron splits, which are recorded, where splitting inputs would take too many parts; none if that fails.
-    fn prove_recorded(
-        &self,
-        chains: Option<&Chains>,
-        case: &Case,
-        first: usize,
-        semantics: Semantics,
-        log: Option<&Arc<Log>>,
-        statistics: &mut Statistics,
-    ) -> Option<f64> {
-        let chain = &chains.filter(|_| self.begun.is_none() && self.network.input_len() >= small::MANY_INPUTS)?.single.as_ref()?.chain;
-        match wide::decide_chain(self, chain, case, first, semantics, log?, statistics)? {
-            CaseOutcome::Proved(margin) => Some(margin),
-            _ => None,
-        }
+        Some(small::search(self, with_starts, (&build, small.by_phases), &check, statistics)?.outcome(self, case, first, semantics))
     }
 
     fn chain_method<'a>(
@@ -371,6 +359,7 @@ struct Small<'a> {
     chains: Option<&'a Chains>,
     skeleton: Option<&'a Skeleton>,
     log: Option<&'a Arc<Log>>,
+    by_phases: Option<&'a Log>,
 }
 
 /// What became of a case.

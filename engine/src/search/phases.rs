@@ -5,10 +5,11 @@ use checker::Semantics;
 use super::cases::Solver;
 use super::problem;
 use super::tree::{Method, Step};
-use crate::bounds::exact::{Aid, Program, Scratch, Settled, Skeleton, State};
+use crate::bounds::exact::{Aid, Program, Scratch, Settled, Skeleton, State, Trail};
 use crate::bounds::{Network, Relaxation};
 use crate::graph::Graph;
 use crate::ops::{Operation, Ranges};
+use crate::proof::Log;
 use crate::query::Case;
 
 /// A node: the ranges that hold in it.
@@ -17,6 +18,8 @@ pub struct Node {
     state: State,
     disjunct: u32,
     aid: Aid,
+    /// Where its proof is recorded, if it is.
+    trail: Option<Trail>,
     bound: f64,
     /// The bound without linear programs.
     plain: f64,
@@ -35,6 +38,8 @@ pub struct Phases<'a> {
     pub check: &'a (dyn Fn(&[f64]) -> bool + Sync),
     /// Look at points at all.
     pub look: bool,
+    /// Where the proof is recorded, if it is.
+    pub log: Option<&'a Log>,
 }
 
 /// Hinges beyond which small deep networks are left to other methods.
@@ -85,10 +90,12 @@ impl Phases<'_> {
     /// One root per disjunct.
     pub fn roots(&self) -> Vec<Node> {
         let count = self.program.disjuncts.len();
+        let trails = self.begin(count);
         let root = |d: usize| Node {
             state: self.program.root.clone(),
             disjunct: d as u32,
             aid: Aid::default(),
+            trail: trails.get(d).cloned(),
             bound: f64::INFINITY,
             plain: f64::INFINITY,
             promise: f64::NEG_INFINITY,
@@ -97,6 +104,33 @@ impl Phases<'_> {
             depth: 0,
         };
         (0..count).rev().map(root).collect()
+    }
+
+    /// The log's root: bounds of all hinges, and one node per disjunct.
+    fn begin(&self, count: usize) -> Vec<Trail> {
+        let Some(log) = self.log else { return Vec::new() };
+        let mut at = Trail::default();
+        let activations = (0..self.program.slope.len()).filter_map(|j| self.program.name(j)).map(|name| name.0 + 1).max().unwrap_or(0);
+        (0..activations).for_each(|activation| at.steps.refresh_by_intervals(activation));
+        at.steps.refresh_all();
+        let mut trails = Vec::with_capacity(count);
+        for disjunct in 1..count {
+            at.steps.split_disjuncts(disjunct - 1);
+            let first = log.children();
+            log.split(at.node, at.steps.bytes(), first);
+            trails.push(at.child(first));
+            at = at.child(first + 1);
+        }
+        trails.push(at);
+        trails
+    }
+
+    /// The present node is proved.
+    fn close(&self, ws: &mut Scratch) {
+        if let (Some(log), Some(mut trail)) = (self.log, ws.trail.take()) {
+            trail.steps.empty();
+            log.end(trail.node, trail.steps.bytes());
+        }
     }
 
     fn solve(&self, node: &mut Node, ws: &mut Scratch) -> Settled {
@@ -151,7 +185,8 @@ impl Phases<'_> {
     }
 
     /// The node with hinge `j` on one side, where anything is left.
-    fn child(&self, node: &Node, j: usize, active: bool, ws: &mut Scratch) -> Option<Node> {
+    fn child(&self, node: &Node, j: usize, active: bool, trail: Option<Trail>, ws: &mut Scratch) -> Option<Node> {
+        ws.trail = trail;
         let i = self.program.inputs + j;
         let mut state = node.state.clone();
         if active {
@@ -160,10 +195,14 @@ impl Phases<'_> {
             state.high[i] = 0.0;
         }
         match self.program.settle(&mut state, node.disjunct as usize, Some(&[i as u32]), ws) {
-            Settled::Excluded { .. } => None,
+            Settled::Excluded { .. } => {
+                self.close(ws);
+                None
+            }
             Settled::Open { bound } => {
+                let trail = ws.trail.take();
                 let (share, depth) = (0.5 * node.share, node.depth + 1);
-                Some(Node { state, bound: bound.min(node.bound), plain: bound, share, depth, aid: node.aid.clone(), ..*node })
+                Some(Node { state, bound: bound.min(node.bound), plain: bound, share, depth, trail, aid: node.aid.clone(), ..*node })
             }
         }
     }
@@ -171,10 +210,14 @@ impl Phases<'_> {
     fn split(&self, mut node: Node, telling: bool, ws: &mut Scratch) -> Step<Node> {
         let mut telling = telling;
         while let Some(j) = self.choose(&node, telling, ws) {
-            match (self.child(&node, j, false, ws), self.child(&node, j, true, ws)) {
+            let trails = self.record_split(j, ws);
+            match (self.child(&node, j, false, trails.0, ws), self.child(&node, j, true, trails.1, ws)) {
                 (None, None) => return Step::Closed { margin: f64::INFINITY },
                 // Only one side is possible: a consequence like any other, and the linear program's gaps are out of date.
-                (Some(only), None) | (None, Some(only)) => node = Node { share: node.share, ..only },
+                (Some(only), None) | (None, Some(only)) => {
+                    node = Node { share: node.share, ..only };
+                    ws.trail = node.trail.take();
+                }
                 // The side with the better bound is the likelier one to be proved, so it is looked at last: a stack.
                 (Some(low), Some(high)) if low.bound >= high.bound => return Step::Split(vec![high, low]),
                 (Some(low), Some(high)) => return Step::Split(vec![low, high]),
@@ -183,12 +226,26 @@ impl Phases<'_> {
         }
         // Every phase is decided, so the linear program leaves out nothing but rounding.
         match self.solve(&mut node, ws) {
-            Settled::Excluded { margin } => Step::Closed { margin },
+            Settled::Excluded { margin } => {
+                self.close(ws);
+                Step::Closed { margin }
+            }
             Settled::Open { bound } => match self.witness(&mut node, ws) {
                 Some(point) => Step::Witness(point),
                 None => Step::Stuck { bound, part: node },
             },
         }
+    }
+
+    /// Ends the present node with a split of hinge `j`; the starts of both children.
+    fn record_split(&self, j: usize, ws: &mut Scratch) -> (Option<Trail>, Option<Trail>) {
+        let (Some(log), Some(mut trail), Some((activation, element))) = (self.log, ws.trail.take(), self.program.name(j)) else {
+            return (None, None);
+        };
+        trail.steps.split_neuron(activation, element);
+        let first = log.children();
+        log.split(trail.node, trail.steps.bytes(), first);
+        (Some(trail.child(first)), Some(trail.child(first + 1)))
     }
 
     /// Decides a part of the box given by ranges, such as a leaf of another search: at most `most` nodes, depth first.
@@ -241,15 +298,20 @@ impl Method for Phases<'_> {
     }
 
     fn bound(&self, mut node: Node, _eager: bool, ws: &mut Scratch) -> Step<Node> {
+        ws.trail = node.trail.take();
         if node.depth == 0 {
             match self.program.settle(&mut node.state, node.disjunct as usize, None, ws) {
-                Settled::Excluded { margin } => return Step::Closed { margin },
+                Settled::Excluded { margin } => {
+                    self.close(ws);
+                    return Step::Closed { margin };
+                }
                 Settled::Open { bound } => (node.bound, node.plain) = (bound, bound),
             }
         }
         let solved = node.credit > 0 || node.depth.is_multiple_of(PERIOD);
         if solved {
             if let Settled::Excluded { margin } = self.solve(&mut node, ws) {
+                self.close(ws);
                 return Step::Closed { margin };
             }
             if let Some(point) = self.witness(&mut node, ws) {

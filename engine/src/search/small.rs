@@ -11,6 +11,7 @@ use super::phases::Phases;
 use super::tree::{self, End, Method};
 use super::{Reason, Statistics};
 use crate::bounds::exact::Program;
+use crate::proof::Log;
 use crate::query::Case;
 
 /// How a search of a case ended.
@@ -88,8 +89,10 @@ impl<'m, M: Method> Strand<'m, M> {
     }
 }
 
+/// The method that proves on phases.
+pub const BY_PHASES: &str = "branch and bound on phases";
 /// From so many inputs on, phases begin: halving one input among many changes little.
-pub const MANY_INPUTS: usize = 12;
+const MANY_INPUTS: usize = 12;
 /// Steps of the first turn of the chain engine where it begins.
 const LONG: u64 = 1 << 18;
 /// Steps of the first turn on phases where they begin, and of the first turn of whatever comes second.
@@ -100,11 +103,11 @@ const FAR_LESS: f64 = 0.25;
 const RATIO: u64 = 32;
 
 /// Searches for a decision with the methods that there are: the chain engine from its starts, and phases of the program
-/// that `build` makes once it is needed. `None` if there is neither.
+/// that `build` makes once it is needed, recorded in `log`. `None` if there is neither.
 pub fn search(
     solver: &Solver,
     chain: Option<(&ChainMethod, Starts)>,
-    build: &dyn Fn() -> Option<Program>,
+    (build, log): (&dyn Fn() -> Option<Program>, Option<&Log>),
     check: &(dyn Fn(&[f64]) -> bool + Sync),
     statistics: &mut Statistics,
 ) -> Option<Ending> {
@@ -117,7 +120,7 @@ pub fn search(
         }
     }
     let program = build();
-    let method = program.as_ref().map(|program| Phases { program, check, look: solver.config.attack });
+    let method = program.as_ref().map(|program| Phases { program, check, look: solver.config.attack, log });
     let mut phases = method.as_ref().map(|method| Strand::new(method, method.roots(), 0.0));
     let mut steps = SHORT;
     loop {
@@ -126,7 +129,7 @@ pub fn search(
         let (phases_wait, chain_waits) = (FAR_LESS * proved.1 > proved.0.max(1e-3), FAR_LESS * proved.0 > proved.1.max(1e-3));
         if let Some(strand) = phases.as_mut().filter(|_| !phases_wait) {
             let ending = strand.turn(if chain.is_some() { steps } else { u64::MAX }, solver);
-            note(strand, "branch and bound on phases", statistics);
+            note(strand, BY_PHASES, statistics);
             match ending {
                 Some(Ending::Stuck(count, worst)) => (stuck, phases) = (Some(Ending::Stuck(count, worst)), None),
                 None => {}

@@ -54,23 +54,6 @@ pub fn decide(
     }
 }
 
-/// Proves a case of a chain by trees of neuron splits alone, recorded in `log`.
-pub fn decide_chain(
-    solver: &Solver,
-    chain: &Chain<f32>,
-    case: &Case,
-    first: usize,
-    semantics: Semantics,
-    log: &Log,
-    statistics: &mut Statistics,
-) -> Option<CaseOutcome> {
-    let network = Network::new(solver.network, problem::deployed(semantics, solver.network.element));
-    let root = Root::new(solver, &network, case, first, semantics, Some(log));
-    let rows = root.chain_rows(chain)?;
-    // Small networks have other methods: the later rounds would take memory and time from them.
-    root.decide_neurons(Box::new(rows), &CHAIN_ROUNDS[..2], statistics)
-}
-
 struct Root<'a> {
     solver: &'a Solver<'a>,
     case: &'a Case,

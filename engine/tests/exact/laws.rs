@@ -85,8 +85,8 @@ fn any_multipliers_and_cuts_bound_every_network() {
         let trace = adversary(&program, &point(&region, random), random);
         let state = decided(&program, &trace.entries, random);
         let z: Vec<f64> = program.size.iter().map(|&m| m * signed(random)).collect();
-        let cuts: Vec<Arc<_>> = (0..program.hinges.len()).filter_map(|j| program.cut(&state, j, &z)).map(|c| Arc::new(c.0)).collect();
-        for cut in &cuts {
+        let cuts: Vec<_> = (0..program.hinges.len()).filter_map(|j| program.cut(&state, j, &z)).map(|c| (Arc::new(c.0), None)).collect();
+        for (cut, _) in &cuts {
             let h = &trace.values[program.inputs + cut.hinge as usize];
             let right = cut.terms.iter().fold(exact(cut.bias), |sum, &(v, g)| sum + exact(g) * &trace.values[v as usize]);
             assert!(*h <= right, "case {case}: a cut is below the hinge");
@@ -169,7 +169,7 @@ fn counterexamples_are_followed_down_every_split() {
 
 /// What [`Phases::finish`] says agrees with the split of every hinge, and its witnesses are points of the box.
 fn finish(program: &Program, proved: bool) {
-    let phases = Phases { program, check: &|x| x.len() == program.inputs, look: true };
+    let phases = Phases { program, check: &|x| x.len() == program.inputs, look: true, log: None };
     let state = program.root.clone();
     match phases.finish(state, 0, 500, &mut Scratch::default()) {
         Finish::Excluded { margin } => assert!(proved && margin >= 0.0, "finished what splits leave open"),

@@ -46,6 +46,8 @@ impl<F: Kernel> Bounder<F> {
                 let high = part.high.get_mut(input)?;
                 *high = high.min(F::from_f64_up(at));
             }
+            // Its disjuncts are told with the node.
+            (Split::Disjunct(_), _) => {}
             (Split::Neuron { activation, element }, active) => {
                 let (layer, neuron) = self.find(activation as u32, element as u32)?;
                 part.phases.push(Phase { layer, neuron, active });

@@ -45,7 +45,8 @@ impl Program {
             let w = terms[at].1;
             let next = a + w.abs() * width;
             if width > 0.0 {
-                cut[at].1 = (h(next) - h(a)) / width * w.signum();
+                // As short as in a certificate.
+                cut[at].1 = ((h(next) - h(a)) / width * w.signum()) as f32 as f64;
             }
             a = next;
         }

@@ -57,8 +57,8 @@ impl Program {
     }
 
     /// Bounds with given multipliers; `cuts` are those of the node.
-    pub fn bound(&self, state: &State, multipliers: &Multipliers, cuts: &[Arc<Cut>], ledger: &mut Ledger) {
-        let mut weighted: Vec<(&Cut, f64)> = multipliers.cuts.iter().map(|&(k, y)| (&*cuts[k as usize], y)).collect();
+    pub fn bound(&self, state: &State, multipliers: &Multipliers, cuts: &[(Arc<Cut>, Option<usize>)], ledger: &mut Ledger) {
+        let mut weighted: Vec<(&Cut, f64)> = multipliers.cuts.iter().map(|&(k, y)| (&*cuts[k as usize].0, y)).collect();
         weighted.sort_by_key(|cut| std::cmp::Reverse(cut.0.hinge));
         self.bound_with(state, &multipliers.goals, |j| (multipliers.slope[j], multipliers.add[j]), &weighted, ledger);
     }

@@ -95,21 +95,37 @@ pub enum Solution {
 impl Program {
     /// Solves for the goals of `disjunct` in `state`, with upper bounds `cuts` of hinges, starting from the columns `hint`.
     /// Once the bound is below `cutoff`, it stops.
-    pub fn solve(&self, state: &State, disjunct: usize, cuts: &[Arc<Cut>], hint: &[u32], cutoff: f64, lp: &mut Linear) -> Solution {
+    pub fn solve(
+        &self,
+        state: &State,
+        disjunct: usize,
+        cuts: &[(Arc<Cut>, Option<usize>)],
+        hint: &[u32],
+        cutoff: f64,
+        lp: &mut Linear,
+    ) -> Solution {
         let before = lp.simplex.work;
         let solution = self.solve_inner(state, disjunct, cuts, hint, cutoff, lp);
         lp.work += lp.simplex.work - before + (lp.forms.len() + lp.row.len() * lp.made.len()) as u64;
         solution
     }
 
-    fn solve_inner(&self, state: &State, disjunct: usize, cuts: &[Arc<Cut>], hint: &[u32], cutoff: f64, lp: &mut Linear) -> Solution {
+    fn solve_inner(
+        &self,
+        state: &State,
+        disjunct: usize,
+        cuts: &[(Arc<Cut>, Option<usize>)],
+        hint: &[u32],
+        cutoff: f64,
+        lp: &mut Linear,
+    ) -> Solution {
         let goals = &self.disjuncts[disjunct];
         lp.point.clear();
         lp.gaps.clear();
         lp.multipliers = Multipliers::default();
         lp.has_cut.clear();
         lp.has_cut.resize(self.hinges.len(), false);
-        cuts.iter().for_each(|cut| lp.has_cut[cut.hinge as usize] = true);
+        cuts.iter().for_each(|(cut, _)| lp.has_cut[cut.hinge as usize] = true);
         self.classify(state, goals, lp);
         let rows = 2 * lp.variables.len() + self.hinges.len();
         if lp.variables.len().saturating_mul(rows) > MOST_NUMBERS {
@@ -357,9 +373,9 @@ impl Program {
         }
     }
 
-    fn cut_rows(&self, state: &State, cuts: &[Arc<Cut>], lp: &mut Linear) {
+    fn cut_rows(&self, state: &State, cuts: &[(Arc<Cut>, Option<usize>)], lp: &mut Linear) {
         let width = lp.variables.len() + 1;
-        for (k, cut) in cuts.iter().enumerate() {
+        for (k, (cut, _)) in cuts.iter().enumerate() {
             let i = self.inputs + cut.hinge as usize;
             if lp.column[i] == NONE {
                 continue;
@@ -403,6 +419,8 @@ impl Program {
                 Made::Cut(_) => {}
             }
         }
+        let short = |x: &mut f64| *x = if (*x as f32).is_finite() { (*x as f32).into() } else { 0.0 };
+        weights.iter_mut().map(|w| &mut w.1).chain(cuts.iter_mut().map(|w| &mut w.1)).chain(add).for_each(short);
     }
 
     fn read_point(&self, state: &State, lp: &mut Linear) {

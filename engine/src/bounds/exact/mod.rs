@@ -8,6 +8,7 @@ mod program;
 mod propagate;
 mod simplex;
 mod state;
+mod trail;
 
 pub use cut::Cut;
 pub use lagrangian::{Ledger, Multipliers};
@@ -17,3 +18,4 @@ pub use program::{Goal, Program, Rows, Skeleton};
 pub use propagate::Queue;
 pub use simplex::Simplex;
 pub use state::{Met, Span, State};
+pub use trail::Trail;

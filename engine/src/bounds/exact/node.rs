@@ -8,6 +8,7 @@ use super::linear::{Linear, Solution};
 use super::program::Program;
 use super::propagate::Queue;
 use super::state::State;
+use super::trail::Trail;
 
 /// Reusable memory of one thread.
 #[derive(Clone, Debug, Default)]
@@ -19,6 +20,8 @@ pub struct Scratch {
     pub linear: Linear,
     changed: Vec<u32>,
     values: Vec<f64>,
+    /// Where the present node's proof is recorded, if it is.
+    pub trail: Option<Trail>,
 }
 
 impl Scratch {
@@ -31,17 +34,17 @@ impl Scratch {
 /// What a node hands down to those below it.
 #[derive(Clone, Debug, Default)]
 pub struct Aid {
-    /// Upper bounds of hinges.
-    pub cuts: Vec<Arc<Cut>>,
+    /// Upper bounds of hinges, with their numbers in the certificate.
+    pub cuts: Vec<(Arc<Cut>, Option<usize>)>,
     /// Columns that were basic in the linear program.
     pub basis: Vec<u32>,
 }
 
 impl Aid {
-    /// Keeps the cuts with a weight.
-    fn keep(&mut self, weighted: &[(u32, f64)]) {
-        let kept: Vec<Arc<Cut>> = weighted.iter().map(|w| self.cuts[w.0 as usize].clone()).collect();
-        self.cuts = kept;
+    /// Keeps the cuts with a weight; their places change with it.
+    fn keep(&mut self, weighted: &mut [(u32, f64)]) {
+        self.cuts = weighted.iter().map(|w| self.cuts[w.0 as usize].clone()).collect();
+        weighted.iter_mut().zip(0..).for_each(|(w, place)| w.0 = place);
     }
 }
 
@@ -69,7 +72,7 @@ impl Program {
     /// Takes `state` to its consequences under the goals of `disjunct`, starting from the entries `changed` (all if `None`).
     pub fn settle(&self, state: &mut State, disjunct: usize, changed: Option<&[u32]>, scratch: &mut Scratch) -> Settled {
         let empty = Settled::Excluded { margin: f64::INFINITY };
-        if !self.propagate(state, changed, &mut scratch.queue) {
+        if !self.propagate(state, changed, &mut scratch.queue, &mut scratch.trail) {
             return empty;
         }
         let mut bound = f64::INFINITY;
@@ -78,11 +81,13 @@ impl Program {
             let mut moved = false;
             for &g in self.disjuncts[disjunct].iter().chain(&self.cuts) {
                 self.bound_goal(state, g, &mut scratch.ledger);
+                let note = |trail: &mut Trail| trail.goal(self, disjunct, g);
                 if self.excludes(&[(g, 1.0)], scratch.ledger.bound) {
+                    scratch.trail.as_mut().map(note);
                     return Settled::Excluded { margin: -scratch.ledger.bound };
                 }
                 bound = bound.min(scratch.ledger.bound);
-                match self.follow(state, scratch) {
+                match self.follow(state, scratch, note) {
                     None => return empty,
                     Some(narrowed) => moved |= narrowed,
                 }
@@ -95,16 +100,16 @@ impl Program {
     }
 
     /// Narrows ranges by the last bound and takes them to their consequences; says whether any moved, `None` if nothing is left.
-    fn follow(&self, state: &mut State, scratch: &mut Scratch) -> Option<bool> {
+    /// `note` puts that bound into the trail.
+    fn follow(&self, state: &mut State, scratch: &mut Scratch, note: impl FnOnce(&mut Trail)) -> Option<bool> {
         scratch.changed.clear();
-        let Scratch { ledger, changed, queue, .. } = scratch;
-        if !self.tighten(state, ledger, changed) {
-            return None;
-        }
-        if changed.is_empty() {
+        let Scratch { ledger, changed, queue, trail, .. } = scratch;
+        let left = self.tighten(state, ledger, changed);
+        if left && changed.is_empty() {
             return Some(false);
         }
-        self.propagate(state, Some(changed), queue).then_some(true)
+        trail.as_mut().map(note);
+        (left && self.propagate(state, Some(changed), queue, trail)).then_some(true)
     }
 
     /// Bounds the disjunct by its linear program, starting from the columns `hint`; narrows ranges by the result.
@@ -122,25 +127,31 @@ impl Program {
     ) -> Settled {
         let mut bound = bound;
         for round in 0.. {
-            let Scratch { ledger, linear, .. } = &mut *scratch;
+            let Scratch { ledger, linear, trail, .. } = &mut *scratch;
             let cutoff = -1e-7 * (1.0 + bound.abs().min(1e3));
             let solution = self.solve(state, disjunct, &aid.cuts, &aid.basis, cutoff, linear);
             aid.basis.clone_from(&linear.basis);
             self.bound(state, &linear.multipliers, &aid.cuts, ledger);
             let weight: f64 = linear.multipliers.goals.iter().map(|g| g.1).sum();
             if self.excludes(&linear.multipliers.goals, ledger.bound) {
+                if let Some(trail) = trail {
+                    trail.sum(self, disjunct, &linear.multipliers, aid);
+                }
                 return Settled::Excluded { margin: if weight > 0.0 { -ledger.bound / weight } else { f64::INFINITY } };
             }
             let own = if weight > 0.0 && solution != Solution::Empty { ledger.bound / weight } else { f64::INFINITY };
             let gain = bound - own;
             bound = bound.min(own);
-            aid.keep(&linear.multipliers.cuts);
+            aid.keep(&mut linear.multipliers.cuts);
             let more = round < rounds && matches!(solution, Solution::Value(_)) && (round == 0 || gain > 0.02 * bound);
             if !more || !self.separate(state, linear, ledger, aid) {
                 break;
             }
         }
-        match self.follow(state, scratch) {
+        let multipliers = std::mem::take(&mut scratch.linear.multipliers);
+        let left = self.follow(state, scratch, |trail| trail.sum(self, disjunct, &multipliers, aid));
+        scratch.linear.multipliers = multipliers;
+        match left {
             None => Settled::Excluded { margin: f64::INFINITY },
             Some(_) => Settled::Open { bound },
         }
@@ -158,7 +169,7 @@ impl Program {
             if let Some((cut, value)) = self.cut(state, j as usize, &linear.values)
                 && value < linear.values[i] - 0.01 * gap
             {
-                aid.cuts.push(Arc::new(cut));
+                aid.cuts.push((Arc::new(cut), None));
             }
         }
         aid.cuts.len() > before

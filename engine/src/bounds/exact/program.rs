@@ -66,6 +66,8 @@ pub struct Skeleton {
     inputs: usize,
     /// Per hinge the node and element whose value it reads, where it is one of the graph's functions.
     origin: Vec<Option<(NodeId, usize)>>,
+    /// Per hinge its activation and element, likewise.
+    names: Vec<Option<(usize, usize)>>,
     /// Per hinge the largest deployed error of its function: absolute, and relative to its value.
     own: Vec<(f64, f64)>,
 }
@@ -76,13 +78,14 @@ impl Skeleton {
         let unrolled = unroll::<f64>(graph)?;
         // The graph's functions in the order in which the hinges number them.
         let functions: Vec<_> = graph.nodes.iter().filter_map(|n| Some((n.inputs.first()?, scalar(&n.operation)?))).collect();
-        let (mut origin, mut own) = (Vec::new(), Vec::new());
+        let (mut origin, mut names, mut own) = (Vec::new(), Vec::new(), Vec::new());
         for variable in unrolled.variables.iter().filter(|v| v.hinge.is_some()) {
             let function = functions.get(variable.origin.0 as usize).filter(|_| !variable.joined);
             origin.push(function.map(|f| (*f.0, variable.origin.1 as usize)));
+            names.push(function.map(|_| (variable.origin.0 as usize, variable.origin.1 as usize)));
             own.push(function.map_or((0.0, 0.0), |f| (f.1.deployed_error().absolute, f.1.deployed_error().relative)));
         }
-        Some(Skeleton { inputs: graph.input_len(), origin, own, unrolled })
+        Some(Skeleton { inputs: graph.input_len(), origin, names, own, unrolled })
     }
 
     /// Number of hinges.
@@ -129,6 +132,8 @@ pub struct Program {
     pub slope: Vec<f64>,
     /// For each hinge the node and element whose value it reads, where it is one of the graph's functions.
     pub origin: Vec<Option<(NodeId, usize)>>,
+    /// Likewise its activation and element.
+    pub(super) names: Vec<Option<(usize, usize)>>,
     /// One row per objective.
     pub goals: Rows,
     /// What each goal needs.
@@ -160,6 +165,7 @@ impl Program {
             hinges: Rows::default(),
             slope: Vec::new(),
             origin: skeleton.origin.clone(),
+            names: skeleton.names.clone(),
             goals: Rows::default(),
             needs: Vec::new(),
             disjuncts: objectives.disjuncts.clone(),

@@ -5,12 +5,15 @@
 
 use super::program::{Program, Rows};
 use super::state::{Met, Span, State};
+use super::trail::Trail;
 
 /// Reusable memory of [`Program::propagate`].
 #[derive(Clone, Debug, Default)]
 pub struct Queue {
     rows: std::collections::VecDeque<u32>,
     waiting: Vec<bool>,
+    /// Ranges narrowed so far.
+    narrowed: u64,
     /// Terms looked at.
     pub work: u64,
 }
@@ -40,8 +43,8 @@ const MOST_PASSES: u64 = 12;
 
 impl Program {
     /// Takes the ranges of `state` to each other's consequences, starting from the entries `changed` (all if `None`).
-    /// False if nothing is left.
-    pub fn propagate(&self, state: &mut State, changed: Option<&[u32]>, queue: &mut Queue) -> bool {
+    /// False if nothing is left. What narrows a range goes into `trail`.
+    pub fn propagate(&self, state: &mut State, changed: Option<&[u32]>, queue: &mut Queue, trail: &mut Option<Trail>) -> bool {
         queue.clear(self.hinges.len());
         match changed {
             None => (0..self.hinges.len()).for_each(|j| queue.push(j as u32)),
@@ -51,7 +54,12 @@ impl Program {
         let most = queue.work + MOST_PASSES * (terms + 16);
         while let Some(row) = queue.pop() {
             queue.work += 2 * self.hinges.terms(row as usize).len() as u64 + 2;
-            if !self.visit(state, row as usize, queue) {
+            let before = queue.narrowed;
+            let left = self.visit(state, row as usize, queue);
+            if let Some(trail) = trail.as_mut().filter(|_| !left || queue.narrowed > before) {
+                trail.row(self, row as usize);
+            }
+            if !left {
                 return false;
             }
             if queue.work > most {
@@ -137,7 +145,10 @@ impl Program {
     fn narrow(&self, state: &mut State, entry: usize, span: Span, queue: &mut Queue) -> bool {
         match state.meet(entry, span) {
             Met::Empty => return false,
-            Met::Narrowed => self.wake(entry, queue),
+            Met::Narrowed => {
+                queue.narrowed += 1;
+                self.wake(entry, queue);
+            }
             Met::Same => {}
         }
         true
