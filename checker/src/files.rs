@@ -46,7 +46,9 @@ pub fn check_files(network: &[u8], query: &[u8], certificate: &[u8], threads: us
     match container.kind {
         Kind::Proof | Kind::Witness => check_real(network, query, &container, certificate, threads),
         Kind::IntegerProof | Kind::IntegerWitness => match integer::check(network, query, certificate) {
-            Ok(integer::Shown::Robust { leaves }) => Ok(Shown::Holds(Semantics::Integer, Accepted { nodes: leaves, leaves, proved: 1.0 })),
+            Ok(integer::Shown::Robust { leaves }) => {
+                Ok(Shown::Holds(Semantics::Integer, Accepted { nodes: leaves, leaves, row_leaves: 0, proved: 1.0 }))
+            }
             Ok(integer::Shown::Vulnerable { .. }) => Ok(Shown::Fails(Semantics::Integer)),
             Err(fault) => Err(rejected(fault)),
         },

@@ -63,8 +63,19 @@ pub struct Accepted {
     pub nodes: u64,
     /// Leaves of all trees.
     pub leaves: u64,
-    /// Share of the input regions that is proved, by volume (a neuron's halves count alike); 1 exactly if nothing is open.
+    /// Leaves of all row trees.
+    pub row_leaves: u64,
+    /// Share of the input regions that is proved, by volume (a neuron's halves count alike, and so do disjuncts); 1 exactly if nothing is open.
     pub proved: f64,
+}
+
+impl std::fmt::Display for Accepted {
+    /// How large the trees are.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let leaves = |count: u64| format!("{count} {}", if count == 1 { "leaf" } else { "leaves" });
+        write!(f, "{} node{}, {}", self.nodes, if self.nodes == 1 { "" } else { "s" }, leaves(self.leaves))?;
+        if self.row_leaves > 0 { write!(f, ", {} of row trees", leaves(self.row_leaves)) } else { Ok(()) }
+    }
 }
 
 /// Why and where a certificate is rejected.

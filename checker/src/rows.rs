@@ -66,6 +66,8 @@ pub struct Trees {
     sides: Vec<Side>,
     /// The greatest bound of each row's leaves.
     pub bounds: Vec<f64>,
+    /// Leaves read so far, of all steps.
+    pub count: u64,
     batches: Vec<Batch>,
 }
 
@@ -181,6 +183,7 @@ impl Trees {
         owner: usize,
         path: &[(usize, usize, bool)],
     ) -> Result<(), Fault> {
+        self.count += 1;
         let first = self.sides.len();
         for &(activation, element, active) in path {
             let beta = cursor.weight()?;

@@ -48,7 +48,7 @@ pub struct State {
     pub live: Vec<Vec<u32>>,
     /// The region is proved empty: everything holds.
     pub void: bool,
-    /// Share of the root box.
+    /// Share of the root box and its disjuncts.
     pub share: f64,
     /// Sides taken at the splits above.
     pub path: Vec<bool>,
@@ -137,6 +137,13 @@ impl State {
             least: &mut least,
         });
         self.void |= least.iter().any(|&width| width < 0.0);
+    }
+
+    /// A disjunct has no counterexample here; all open ones have an equal part in the node's share.
+    pub fn exclude(&mut self, disjunct: usize) {
+        let before = self.open.len() as f64;
+        self.open.retain(|&d| d as usize != disjunct);
+        self.share *= self.open.len() as f64 / before.max(1.0);
     }
 
     /// An interval without a number in it proves the region empty.

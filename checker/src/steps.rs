@@ -42,7 +42,8 @@ pub struct Stepper<'p> {
     /// Threads for the row trees of one step.
     pub threads: usize,
     facts: Facts,
-    trees: Trees,
+    /// Row trees of the step under way.
+    pub trees: Trees,
     elements: Vec<u32>,
     pub(crate) weights: Vec<(Reference, f64)>,
     /// Facts have changed since the network was prepared.
@@ -71,20 +72,17 @@ impl<'p> Stepper<'p> {
 
     /// Takes the steps of one node.
     pub fn node(&mut self, cursor: &mut Cursor, case: &Prepared, partial: bool, state: &mut State) -> Result<End, Fault> {
-        (self.stale, self.narrowing) = (true, false);
+        self.begin();
         loop {
-            let code = cursor.byte()?;
-            // Sums with multipliers take intervals as they are, and the rest as it was made when the first of them began.
-            if self.stale && !(self.narrowing && matches!(code, 0x14 | 0x31)) {
-                self.renew(state);
-            }
-            self.narrowing = matches!(code, 0x14 | 0x31);
-            self.stale |= self.narrowing;
-            let named = |fault: Fault| Fault { reason: format!("{}: {}", name(code), fault.reason), ..fault };
-            if let Some(end) = self.step(code, cursor, case, partial, state).map_err(named)? {
+            if let Some(end) = self.step(cursor, case, partial, state)? {
                 return Ok(end);
             }
         }
+    }
+
+    /// Starts a node.
+    pub fn begin(&mut self) {
+        (self.stale, self.narrowing) = (true, false);
     }
 
     /// Takes lines over the present box; everything else is prepared again when it is needed.
@@ -96,8 +94,20 @@ impl<'p> Stepper<'p> {
         self.stale = false;
     }
 
-    /// One step; `Some` if it ends the node.
-    fn step(&mut self, code: u8, cursor: &mut Cursor, case: &Prepared, partial: bool, state: &mut State) -> Result<Option<End>, Fault> {
+    /// One step of the node that was begun; `Some` if it ends the node.
+    pub fn step(&mut self, cursor: &mut Cursor, case: &Prepared, partial: bool, state: &mut State) -> Result<Option<End>, Fault> {
+        let code = cursor.byte()?;
+        // Sums with multipliers take intervals as they are, and the rest as it was made when the first of them began.
+        if self.stale && !(self.narrowing && matches!(code, 0x14 | 0x31)) {
+            self.renew(state);
+        }
+        self.narrowing = matches!(code, 0x14 | 0x31);
+        self.stale |= self.narrowing;
+        let named = |fault: Fault| Fault { reason: format!("{}: {}", name(code), fault.reason), ..fault };
+        self.take(code, cursor, case, partial, state).map_err(named)
+    }
+
+    fn take(&mut self, code: u8, cursor: &mut Cursor, case: &Prepared, partial: bool, state: &mut State) -> Result<Option<End>, Fault> {
         match code {
             0x10 => self.refresh_all(state),
             0x11 => self.refresh_some(cursor, state)?,
@@ -214,7 +224,7 @@ impl<'p> Stepper<'p> {
         if !state.void && !case::excludes(trees.bounds[0], row.strict) {
             return cursor.fault(format!("disjunct {disjunct} is not excluded: the bound is {:e}", trees.bounds[0]));
         }
-        state.open.retain(|&d| d as usize != disjunct);
+        state.exclude(disjunct);
         Ok(())
     }
 
@@ -288,7 +298,7 @@ impl<'p> Stepper<'p> {
                 return cursor.fault(format!("disjunct {disjunct} is not excluded: the bound is {bound:e}"));
             }
         }
-        state.open.retain(|&d| d as usize != disjunct);
+        state.exclude(disjunct);
         Ok(())
     }
 

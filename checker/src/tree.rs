@@ -57,6 +57,8 @@ pub struct Found {
     pub nodes: u64,
     /// Leaves of all trees.
     pub leaves: u64,
+    /// Leaves of row trees.
+    pub row_leaves: u64,
     /// Open or rejected share of the root boxes, added up over the cases.
     pub open: f64,
 }
@@ -156,6 +158,7 @@ impl Shared<'_> {
         queue.found.rejections.extend(found.rejections);
         queue.found.nodes += found.nodes;
         queue.found.leaves += found.leaves;
+        queue.found.row_leaves += found.row_leaves;
         queue.found.open += found.open;
         drop(queue);
         self.changed.notify_all();
@@ -169,6 +172,7 @@ fn work(shared: &Shared) {
         let mut found = Found::default();
         if environment_is_default() {
             worker.subtree(shared, subtree, &mut found);
+            found.row_leaves = std::mem::take(&mut worker.stepper.trees.count);
         } else {
             let reason = "this thread's floating-point environment is not the default one".into();
             found.rejections.push(Rejection { case: subtree.case, path: Vec::new(), node: subtree.start, at: subtree.start, reason });
@@ -277,6 +281,11 @@ impl Found {
     /// The verdict on `cases` trees. However little is open, the proved share is then below 1.
     pub fn accepted(&self, cases: usize) -> Accepted {
         let most = if self.open > 0.0 { 1.0f64.next_down() } else { 1.0 };
-        Accepted { nodes: self.nodes, leaves: self.leaves, proved: (1.0 - self.open / cases.max(1) as f64).min(most) }
+        Accepted {
+            nodes: self.nodes,
+            leaves: self.leaves,
+            row_leaves: self.row_leaves,
+            proved: (1.0 - self.open / cases.max(1) as f64).min(most),
+        }
     }
 }

@@ -171,7 +171,10 @@ fn weights(rows: usize, columns: usize, seed: u64) -> Vec<Vec<f32>> {
 }
 
 fn wide_model() -> Model {
-    let [first, second, last] = [weights(10, 70, 1), weights(10, 10, 2), weights(1, 10, 3)];
+    wide(weights(10, 70, 1), weights(10, 10, 2), weights(1, 10, 3))
+}
+
+fn wide(first: Vec<Vec<f32>>, second: Vec<Vec<f32>>, last: Vec<Vec<f32>>) -> Model {
     let rows = |w: &'static [Vec<f32>]| w.iter().map(|r| &r[..]).collect::<Vec<&[f32]>>();
     let leak = |w: Vec<Vec<f32>>| rows(Vec::leak(w));
     Model::new(&[1, 70])
@@ -249,6 +252,66 @@ fn proofs_on_phases_are_certified() {
         assert_eq!(short.code, 0, "{short:?}");
         assert_eq!(bench.run(&["check", "net.onnx", "query.vnnlib", "short.cert"]).code, 0);
     }
+}
+
+/// The wide network with all weights of the first layer scaled.
+fn scaled(by: f32) -> Model {
+    let [mut first, second, last] = [weights(10, 70, 1), weights(10, 10, 2), weights(1, 10, 3)];
+    first.iter_mut().flatten().for_each(|w| *w *= by);
+    wide(first, second, last)
+}
+
+#[test]
+fn row_trees_serve_a_network_with_other_weights() {
+    let (bench, threshold) = least_proved("both");
+    bench.write("other.onnx", &scaled(0.9999).bytes());
+    let reuse = |network: &str, query: &str| bench.run(&["verify", network, query, "--reuse", "proof.cert", "--certificate", "new.cert"]);
+    let reused = reuse("other.onnx", "query.vnnlib");
+    assert_eq!((reused.verdict(), reused.code), ("unsat", 0), "{reused:?}");
+    assert!(reused.output.contains("0 nodes were proved again"), "{}", reused.output);
+    assert_eq!(bench.run(&["check", "other.onnx", "query.vnnlib", "new.cert"]).code, 0);
+    // Where some of it no longer holds, that part is searched again.
+    bench.write("other.onnx", &scaled(1.01).bytes());
+    bench.write("more.vnnlib", query(&vec![("-0.1", "0.1"); 70], 1, &format!("(assert (>= Y_0 {}))", threshold + 0.05)).as_bytes());
+    let reused = reuse("other.onnx", "more.vnnlib");
+    assert_eq!((reused.verdict(), reused.code), ("unsat", 0), "{reused:?}");
+    assert_eq!(bench.run(&["check", "other.onnx", "more.vnnlib", "new.cert"]).code, 0);
+    // And where nothing of it holds, it proves nothing.
+    bench.write("other.onnx", &scaled(3.0).bytes());
+    let reused = reuse("other.onnx", "query.vnnlib");
+    assert_ne!(reused.verdict(), "unsat", "{reused:?}");
+}
+
+#[test]
+fn what_is_proved_of_a_wide_network_is_gone_on_with() {
+    let (bench, _) = least_proved("both");
+    let proof = std::fs::read(bench.path("proof.cert")).expect("written");
+    // The last step excludes the only disjunct; a partial proof without it, as a time limit leaves it.
+    let tree = &proof[87..];
+    let drop = (0..tree.len()).rev().find(|&at| tree[at..].starts_with(&[0x23, 0, 0])).expect("a step");
+    let tree = [&tree[2 + (tree[1] >= 0x80) as usize..drop], &[0x52]].concat();
+    let mut length = vec![tree.len() as u8 & 0x7f];
+    if tree.len() >= 0x80 {
+        length = vec![tree.len() as u8 | 0x80, (tree.len() >> 7) as u8];
+    }
+    let mut partial = [&proof[..79], &(1 + length.len() as u64 + tree.len() as u64).to_le_bytes(), &[1], &length[..], &tree].concat();
+    partial[14] = 1;
+    bench.write("partial.cert", &partial);
+    let files = ["net.onnx", "query.vnnlib"];
+    let run = |command: &str, options: &[&str]| bench.run(&[&[command][..], &files, options].concat());
+    let check = run("check", &["partial.cert"]);
+    assert!(check.code == 0 && check.output.contains("0.0000 % of the input set"), "{check:?}");
+    let resumed = run("verify", &["--resume", "partial.cert", "--certificate", "whole.cert"]);
+    assert_eq!((resumed.verdict(), resumed.code), ("unsat", 0), "{resumed:?}");
+    assert_eq!(run("check", &["whole.cert"]).code, 0);
+    // The part and the whole joined are whole, and so is what is left when it is trimmed.
+    for certificates in [["partial.cert", "proof.cert"], ["proof.cert", "partial.cert"]] {
+        let merged = run("merge", &[&certificates[..], &["-o", "merged.cert"]].concat());
+        assert!(merged.code == 0 && merged.output.contains("holds (both)"), "{merged:?}");
+    }
+    let trimmed = run("trim", &["proof.cert", "-o", "short.cert"]);
+    assert!(trimmed.code == 0 && trimmed.output.contains("holds (both)"), "{trimmed:?}");
+    assert!(std::fs::metadata(bench.path("short.cert")).expect("written").len() <= proof.len() as u64);
 }
 
 /// Multipliers are free, so a changed one may do as well; but a proof that is accepted after a change proves the same.

@@ -1,8 +1,10 @@
 //! Certificates of verdicts: made, mended until the independent checker accepts them, judged, gone on with. The command line and
 //! the Python package share this; files are theirs.
 
+mod replay;
 mod revise;
 
+use replay::Replayed;
 pub use revise::Revised;
 
 use std::sync::OnceLock;
@@ -13,6 +15,7 @@ use checker::network::Network;
 use checker::read::{onnx, vnnlib};
 use checker::{Accepted, Rejection, Semantics, sha256};
 
+use crate::bounds::neurons::Known;
 use crate::graph::Graph;
 use crate::proof::{self, Hash, NodeId, Proof};
 use crate::query::Query;
@@ -79,6 +82,9 @@ impl Subject {
 impl Subject {
     /// What the checker rejects of the subtrees of some nodes, given per case.
     fn rejected_of(&self, read: &Read, proof: &Proof, nodes: &[Vec<NodeId>], threads: usize) -> Result<Vec<Rejection>, CertifyError> {
+        if nodes.iter().all(Vec::is_empty) {
+            return Ok(Vec::new());
+        }
         let (model, query) = self.hashes;
         let mut bytes = Vec::new();
         proof.write_only(nodes, model, query, &mut bytes).map_err(unmade)?;
@@ -98,17 +104,10 @@ fn uncheckable(rejection: Rejection) -> CertifyError {
 
 fn words(semantics: Semantics, accepted: &Accepted) -> String {
     match accepted.proved {
-        1.0 => {
-            let (nodes, leaves) = (counted(accepted.nodes, "node", "nodes"), counted(accepted.leaves, "leaf", "leaves"));
-            format!("holds ({}): {nodes}, {leaves}", semantics.word())
-        }
+        1.0 => format!("holds ({}): {accepted}", semantics.word()),
         // Rounded down: a part that is open must not look like none.
-        share => format!("{:.4} % of the input set holds ({})", (1e6 * share).floor() / 1e4, semantics.word()),
+        share => format!("{:.4} % of the input set holds ({}): {accepted}", (1e6 * share).floor() / 1e4, semantics.word()),
     }
-}
-
-fn counted(count: u64, one: &str, more: &str) -> String {
-    format!("{count} {}", if count == 1 { one } else { more })
 }
 
 /// A certificate in bytes.
@@ -150,22 +149,39 @@ impl Workshop<'_> {
         if start == Start::Resume && !same {
             return Err(error("is about another network or query; to use its tree for this one, say --reuse"));
         }
-        let mut proof = Proof::read(container.semantics, container.payload, &disjuncts(self.query)).map_err(|e| error(e.to_string()))?;
         // What the certificate calls closed is believed by nobody but the checker: without it there is nothing to start from.
         let read = self.subject.for_checker().map_err(|why| error(format!("cannot be started from: {why}")))?;
-        if start == Start::Reuse {
-            let rejected = self.subject.rejected(read, &proof, self.config.threads)?.1;
-            reopen(&proof, &rejected);
-            // The rest has been accepted: it need not be checked once more.
-            proof.fresh = Some(proof.open(&disjuncts(self.query)).map_err(|e| error(e.to_string()))?);
-        }
-        let begun = Begun { proof, how: Continue::Resume };
+        let disjuncts = disjuncts(self.query);
+        let mut proof = Proof::read(container.semantics, container.payload, &disjuncts, &read.lens()?).map_err(unread)?;
+        let known = self.accept(read, &mut proof, &disjuncts)?;
+        let begun = Begun { proof, how: Continue::Resume, known };
         let report = search::go_on(self.network, self.query, self.config, self.observer, begun);
         if matches!(report.verdict, Verdict::Holds { .. }) && report.proof.is_none() {
             let why = "what was taken over from the certificate could not be checked".to_string();
             return Ok(Report { statistics: report.statistics, notes: report.notes, ..Report::unknown(Reason::Precision(why), None) });
         }
         Ok(report)
+    }
+
+    /// Opens again what the checker does not accept of an earlier proof; what it accepts need not be checked once more. Says what
+    /// is known where steps of an open root are kept.
+    fn accept(&self, read: &Read, proof: &mut Proof, disjuncts: &[usize]) -> Result<Vec<Option<Known>>, CertifyError> {
+        let (cases, threads) = (proof.trees.len(), self.config.threads);
+        let (mut whole, mut changed, mut known) = (vec![Vec::new(); cases], Vec::new(), vec![None; cases]);
+        for case in 0..cases {
+            match read.replay(proof, case, false, threads)? {
+                Replayed::Not => whole[case].push(0),
+                Replayed::Closed(true) => {}
+                Replayed::Closed(false) => changed.push(case),
+                Replayed::Open(shown) => known[case] = Some(shown),
+            }
+        }
+        let rejected = self.subject.rejected_of(read, proof, &whole, threads)?;
+        reopen(read, proof, &rejected, threads)?;
+        let mut fresh = proof.open(disjuncts).map_err(unread)?;
+        changed.into_iter().for_each(|case| fresh[case].push(0));
+        proof.fresh = Some(fresh);
+        Ok(known)
     }
 
     /// The certificate of a report: has every node of its proof accepted by the checker, or searches again from those that are
@@ -212,20 +228,19 @@ impl Workshop<'_> {
             if rejected.is_empty() {
                 let shown = match accepted.filter(|_| mended == 0) {
                     Some(accepted) => words(proof.semantics, &accepted),
-                    None => format!(
-                        "holds ({}); {} proved again for it",
-                        proof.semantics.word(),
-                        counted(mended as u64, "node was", "nodes were")
-                    ),
+                    None => {
+                        let nodes = if mended == 1 { "node was" } else { "nodes were" };
+                        format!("holds ({}); {mended} {nodes} proved again for it", proof.semantics.word())
+                    }
                 };
                 let bytes = self.subject.bytes(&proof)?;
                 report.proof = Some(proof);
                 return Ok(Some(Certificate { bytes, shown: Some(shown) }));
             }
             mended += rejected.len();
-            let nodes = reopen(&proof, &rejected);
+            let (nodes, known) = reopen(read, &proof, &rejected, self.config.threads)?;
             let how = Continue::Mend { fresh: round % 2 == 1, halve: round >= 2, round };
-            let again = search::go_on(self.network, self.query, self.config, self.observer, Begun { proof, how });
+            let again = search::go_on(self.network, self.query, self.config, self.observer, Begun { proof, how, known });
             let Verdict::Holds { margin } = again.verdict else {
                 // Not even without the checker: the whole answer is open again.
                 *report = again;
@@ -241,7 +256,7 @@ impl Workshop<'_> {
         }
         let first = rejected.first().map(|r| r.to_string()).unwrap_or_default();
         let why = format!("the checker still rejects {} parts of the proof after {MOST_ROUNDS} rounds of mending: {first}", rejected.len());
-        reopen(&proof, &rejected);
+        reopen(read, &proof, &rejected, self.config.threads)?;
         *report = Report { statistics: report.statistics.clone(), proof: Some(proof), ..Report::unknown(Reason::Precision(why), None) };
         self.partial(report)
     }
@@ -258,10 +273,14 @@ impl Workshop<'_> {
                 let shown = Some(words(proof.semantics, &accepted));
                 return Ok(Some(Certificate { bytes: self.subject.bytes(&proof)?, shown }));
             }
-            reopen(&proof, &rejected);
+            reopen(read, &proof, &rejected, self.config.threads)?;
         }
         Ok(None)
     }
+}
+
+fn unread(e: std::io::Error) -> CertifyError {
+    error(e.to_string())
 }
 
 fn unmade(e: std::io::Error) -> CertifyError {
@@ -272,13 +291,25 @@ fn disjuncts(query: &Query) -> Vec<usize> {
     query.cases.iter().map(|case| case.disjuncts.len()).collect()
 }
 
-/// Opens rejected nodes again; returns them, per case.
-fn reopen(proof: &Proof, rejected: &[Rejection]) -> Vec<Vec<NodeId>> {
+/// The nodes that were opened again, per case, and what is known where that is a root of which steps are kept.
+type Reopened = (Vec<Vec<NodeId>>, Vec<Option<Known>>);
+
+/// Opens rejected nodes again; of a root without children, which may be long, the steps that are accepted are kept.
+fn reopen(read: &Read, proof: &Proof, rejected: &[Rejection], threads: usize) -> Result<Reopened, CertifyError> {
     let mut nodes = vec![Vec::new(); proof.trees.len()];
+    let mut known = vec![None; proof.trees.len()];
     for rejection in rejected {
-        if let Some(tree) = proof.trees.get(rejection.case) {
-            nodes[rejection.case].push(tree.reopen(&rejection.path));
-        }
+        let Some(tree) = proof.trees.get(rejection.case) else { continue };
+        let root = rejection.path.is_empty();
+        let replayed = if root { read.replay(proof, rejection.case, false, threads)? } else { Replayed::Not };
+        nodes[rejection.case].push(match replayed {
+            Replayed::Not => tree.reopen(&rejection.path),
+            Replayed::Closed(_) => 0,
+            Replayed::Open(shown) => {
+                known[rejection.case] = Some(shown);
+                0
+            }
+        });
     }
-    nodes
+    Ok((nodes, known))
 }

@@ -63,6 +63,9 @@ impl Subject {
         for other in proofs {
             proof = join(read, &proof, &other)?;
         }
+        if trim {
+            (0..proof.trees.len()).try_for_each(|case| read.replay(&proof, case, true, threads).map(|_| ()))?;
+        }
         let accepted = self.accept_what_holds(read, &mut proof, threads)?;
         if trim {
             let fuse = |second: bool| self.shorten(read, &proof, &|tree, count| tree.fusible(count, second), threads);
@@ -81,7 +84,7 @@ impl Subject {
         if container.kind != Kind::Proof {
             return Err(error("only proofs by branch and bound can be joined and trimmed"));
         }
-        let mut proof = Proof::read(container.semantics, container.payload, &disjuncts(read)).map_err(|e| error(e.to_string()))?;
+        let mut proof = Proof::read(container.semantics, container.payload, &disjuncts(read), &read.lens()?).map_err(super::unread)?;
         proof.partial = container.partial;
         Ok(proof)
     }
@@ -95,7 +98,7 @@ impl Subject {
                 proof.partial = accepted.proved < 1.0;
                 return Ok(accepted);
             }
-            super::reopen(proof, &rejected);
+            super::reopen(read, proof, &rejected, threads)?;
         }
     }
 

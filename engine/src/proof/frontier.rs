@@ -30,17 +30,19 @@ pub struct OpenNode {
 }
 
 impl Log {
-    /// The tree of a certificate.
-    pub fn read(tree: &[u8], disjuncts: usize) -> io::Result<Log> {
-        let log = Log::default();
+    /// The tree of a certificate about a network whose activations have `lens` elements. Of the steps of open nodes only row trees
+    /// are kept: they are much work and need nothing above them.
+    pub fn read(tree: &[u8], disjuncts: usize, lens: &[usize]) -> io::Result<Log> {
+        let log = Log::about(lens);
         let mut rest = tree;
         // Nodes to come, in the order of the file, with their open disjuncts.
         let mut stack = vec![(0, all(disjuncts))];
         while let Some((node, mut open)) = stack.pop() {
-            let read = steps::read(rest, &mut open)?;
+            let read = steps::read(rest, lens, &mut open)?;
             let (own, after) = rest.split_at(read.length);
             rest = after;
             match read.end {
+                End::Open if read.row_trees => log.pause(node, own),
                 End::Open => {}
                 End::Closed => log.end(node, own),
                 End::Split(_) => {
@@ -78,12 +80,15 @@ impl Log {
         let mut stack = vec![OpenNode { node: 0, turns: Vec::new(), open: all(disjuncts) }];
         while let Some(mut at) = stack.pop() {
             let entry = records.entry(at.node);
-            if entry.length == 0 {
+            if entry.is_open() {
                 found.push(at);
                 continue;
             }
+            if entry.first_child == 0 {
+                continue;
+            }
             records.read(entry, &mut bytes)?;
-            let read = steps::read(&bytes, &mut at.open)?;
+            let read = steps::read(&bytes, &self.lens, &mut at.open)?;
             if let End::Split(split) = read.end {
                 let child = |second: bool| {
                     let mut turns = at.turns.clone();
@@ -150,11 +155,11 @@ mod tests {
             bytes
         };
         let tree = bytes(&log());
-        assert_eq!(bytes(&Log::read(&tree, 3).expect("well formed")), tree);
+        assert_eq!(bytes(&Log::read(&tree, 3, &[]).expect("well formed")), tree);
         for cut in 0..tree.len() {
-            assert!(Log::read(&tree[..cut], 3).is_err(), "cut at {cut}");
+            assert!(Log::read(&tree[..cut], 3, &[]).is_err(), "cut at {cut}");
         }
-        assert!(Log::read(&[&tree[..], &[0x50]].concat(), 3).is_err());
+        assert!(Log::read(&[&tree[..], &[0x50]].concat(), 3, &[]).is_err());
     }
 
     #[test]

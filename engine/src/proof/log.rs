@@ -14,6 +14,8 @@ const MOST_MEMORY: usize = 64 << 20;
 /// The records of one tree. Node 0 is the root.
 #[derive(Debug)]
 pub struct Log {
+    /// Elements of each activation, as far as inner nodes have row trees.
+    pub(super) lens: Vec<usize>,
     next: AtomicU64,
     records: Mutex<Records>,
 }
@@ -26,6 +28,15 @@ pub(crate) struct Entry {
     pub length: u32,
     /// 0 for a node without children; the second child is the next number.
     pub first_child: NodeId,
+    /// The steps end with an open leaf.
+    pub paused: bool,
+}
+
+impl Entry {
+    /// True if nothing is claimed of the node, whether it has steps or not.
+    pub fn is_open(&self) -> bool {
+        self.length == 0 || self.paused
+    }
 }
 
 /// All records: the older ones in a file, the newer ones in memory.
@@ -41,11 +52,16 @@ pub(super) struct Records {
 
 impl Default for Log {
     fn default() -> Log {
-        Log { next: AtomicU64::new(1), records: Mutex::default() }
+        Log { lens: Vec::new(), next: AtomicU64::new(1), records: Mutex::default() }
     }
 }
 
 impl Log {
+    /// An empty tree about a network whose activations have `lens` elements.
+    pub(super) fn about(lens: &[usize]) -> Log {
+        Log { lens: lens.to_vec(), ..Log::default() }
+    }
+
     /// Numbers for two children; the second is one more.
     pub fn children(&self) -> NodeId {
         self.next.fetch_add(2, Ordering::Relaxed)
@@ -53,18 +69,35 @@ impl Log {
 
     /// Records the steps of a node without children.
     pub fn end(&self, node: NodeId, steps: &[u8]) {
-        self.add(node, steps, 0);
+        self.add(node, steps, 0, false);
+    }
+
+    /// Records steps of a node that is open all the same; the last of them says so.
+    pub fn pause(&self, node: NodeId, steps: &[u8]) {
+        self.add(node, steps, 0, true);
+    }
+
+    /// The steps of a node without children, but for the one that ends it, which takes one byte.
+    pub fn unfinished(&self, node: NodeId) -> io::Result<Vec<u8>> {
+        let records = self.records();
+        let mut steps = Vec::new();
+        let entry = records.entry(node);
+        if entry.first_child == 0 {
+            records.read(entry, &mut steps)?;
+            steps.pop();
+        }
+        Ok(steps)
     }
 
     /// Records the steps of a node with the children `first` and `first + 1`.
     pub fn split(&self, node: NodeId, steps: &[u8], first: NodeId) {
-        self.add(node, steps, first);
+        self.add(node, steps, first, false);
     }
 
-    fn add(&self, node: NodeId, steps: &[u8], first_child: NodeId) {
+    fn add(&self, node: NodeId, steps: &[u8], first_child: NodeId, paused: bool) {
         let Ok(length) = u32::try_from(steps.len()) else { return self.fail("the proof of one node takes more than 4 GB") };
         let mut records = self.records.lock().expect("no worker panics while it records");
-        let entry = Entry { start: records.in_file + records.bytes.len() as u64, length, first_child };
+        let entry = Entry { start: records.in_file + records.bytes.len() as u64, length, first_child, paused };
         let at = node as usize;
         if records.entries.len() <= at {
             records.entries.resize(at + 1, Entry::default());
@@ -86,14 +119,18 @@ impl Log {
         self.records().failed.as_ref().map(|error| error.to_string())
     }
 
-    /// True if nodes are open. What cannot be gone on with has none.
-    pub fn has_gaps(&self, disjuncts: usize) -> bool {
-        self.frontier(disjuncts).is_ok_and(|open| !open.is_empty())
-    }
-
-    /// True if the root has no record: nothing is proved.
-    pub fn is_blank(&self) -> bool {
-        self.records().entry(0).length == 0
+    /// True if nodes are open.
+    pub fn has_gaps(&self) -> bool {
+        let records = self.records();
+        let mut stack = vec![0];
+        while let Some(node) = stack.pop() {
+            match records.entry(node) {
+                entry if entry.is_open() => return true,
+                Entry { first_child: 0, .. } => {}
+                Entry { first_child, .. } => stack.extend([first_child + 1, first_child]),
+            }
+        }
+        false
     }
 
     /// The records, while no worker is at work.

@@ -69,8 +69,9 @@ impl Proof {
 }
 
 impl Proof {
-    /// The proof in the payload of a certificate, to go on from: one tree per case, with so many disjuncts each.
-    pub fn read(semantics: Semantics, mut payload: &[u8], disjuncts: &[usize]) -> io::Result<Proof> {
+    /// The proof in the payload of a certificate, to go on from: one tree per case, with so many disjuncts each, about a network
+    /// whose activations have `lens` elements.
+    pub fn read(semantics: Semantics, mut payload: &[u8], disjuncts: &[usize], lens: &[usize]) -> io::Result<Proof> {
         let count = steps::number(&mut payload)?;
         if count != disjuncts.len() {
             return Err(steps::damaged(format!("it has {count} cases, the query {}", disjuncts.len())));
@@ -79,7 +80,7 @@ impl Proof {
         for &disjuncts in disjuncts {
             let length = steps::number(&mut payload)?;
             let tree = payload.get(..length).ok_or_else(|| steps::damaged("it ends early"))?;
-            trees.push(Arc::new(Log::read(tree, disjuncts)?));
+            trees.push(Arc::new(Log::read(tree, disjuncts, lens)?));
             payload = &payload[length..];
         }
         Ok(Proof { semantics, trees, partial: true, fresh: None })

@@ -15,7 +15,7 @@ impl Log {
         while let Some((node, open)) = stack.pop() {
             let Some(own) = self.recorded(node, &open)?.filter(|own| own.first_child != 0) else { continue };
             let entries = [0, 1].map(|second| self.taken(own.first_child + second));
-            if entries.iter().all(|e| e.first_child == 0 && e.length > 0) {
+            if entries.iter().all(|e| e.first_child == 0 && !e.is_open()) {
                 let mut child = Vec::new();
                 self.records().read(entries[second as usize], &mut child)?;
                 found.push((node, [&own.bytes[..own.ending], &child].concat()));
@@ -32,7 +32,9 @@ impl Log {
         while let Some((node, open)) = stack.pop() {
             let Some(own) = self.recorded(node, &open)? else { continue };
             match own.first_child {
-                0 if own.bytes.first() == Some(&steps::REFRESH_ALL) => found.push((node, own.bytes[1..].to_vec())),
+                0 if own.end == End::Closed && own.bytes.first() == Some(&steps::REFRESH_ALL) => {
+                    found.push((node, own.bytes[1..].to_vec()))
+                }
                 0 => {}
                 first => stack.extend([(first + 1, own.open.clone()), (first, own.open)]),
             }
@@ -77,7 +79,7 @@ impl Log {
 
     /// This tree, and where it is open what `other` has there, as long as both were split alike on the way.
     pub fn join(&self, other: &Log, disjuncts: usize) -> io::Result<Log> {
-        let joined = Log::default();
+        let joined = Log::about(&self.lens);
         // Nodes of the result with what each tree has there: its node and open disjuncts; none where its way ends.
         let root = || Some((0, all(disjuncts)));
         let mut stack = vec![(0, root(), root())];
@@ -86,7 +88,11 @@ impl Log {
             let (mine, theirs) = (read(self, &mine)?, read(other, &theirs)?);
             let Some(kept) = mine.as_ref().or(theirs.as_ref()) else { continue };
             if kept.first_child == 0 {
-                joined.end(node, &kept.bytes);
+                match (&mine, &theirs) {
+                    (Some(a), Some(b)) if a.end == End::Open => joined.add_parts(node, a, b),
+                    _ if kept.end == End::Open => joined.pause(node, &kept.bytes),
+                    _ => joined.end(node, &kept.bytes),
+                }
                 continue;
             }
             let first = joined.children();
@@ -103,6 +109,15 @@ impl Log {
         Ok(joined)
     }
 
+    /// The steps of `mine`, an open node, and then those of `theirs`.
+    fn add_parts(&self, node: NodeId, mine: &Recorded, theirs: &Recorded) {
+        match theirs.end {
+            End::Closed => self.end(node, &theirs.bytes),
+            End::Open => self.pause(node, &[&mine.bytes[..mine.ending], &theirs.bytes].concat()),
+            End::Split(_) => self.pause(node, &mine.bytes),
+        }
+    }
+
     /// What is recorded of a node at which these disjuncts are open.
     fn recorded(&self, node: NodeId, open: &[u32]) -> io::Result<Option<Recorded>> {
         let records = self.records();
@@ -112,7 +127,7 @@ impl Log {
         }
         let (mut bytes, mut open) = (Vec::new(), open.to_vec());
         records.read(entry, &mut bytes)?;
-        let read = steps::read(&bytes, &mut open)?;
+        let read = steps::read(&bytes, &self.lens, &mut open)?;
         Ok(Some(Recorded { bytes, first_child: entry.first_child, end: read.end, ending: read.ending, open }))
     }
 }

@@ -176,6 +176,16 @@ impl Steps {
         self.bytes.push(0x50);
     }
 
+    /// Ends the node: the rest of it is open.
+    pub fn open(&mut self) {
+        self.bytes.push(OPEN);
+    }
+
+    /// Goes on after the steps of a node that was left open.
+    pub fn resume(&mut self, steps: &[u8]) {
+        self.bytes.extend_from_slice(steps);
+    }
+
     /// Ends the node: an interval is empty.
     pub fn empty(&mut self) {
         self.bytes.push(0x51);
@@ -254,12 +264,14 @@ pub(super) struct Node {
     pub refreshed: bool,
     /// Its box is clipped.
     pub clipped: bool,
+    /// Some of its steps are row trees.
+    pub row_trees: bool,
 }
 
-/// Reads the steps of one node from the start of `bytes`. Disjuncts that it drops leave `open`.
-pub(super) fn read(bytes: &[u8], open: &mut Vec<u32>) -> io::Result<Node> {
+/// Reads the steps of one node from the start of `bytes`; activations have `lens` elements. Disjuncts that it drops leave `open`.
+pub(super) fn read(bytes: &[u8], lens: &[usize], open: &mut Vec<u32>) -> io::Result<Node> {
     let mut rest = bytes;
-    let mut node = Node { end: End::Open, ending: 0, length: 0, refreshed: false, clipped: false };
+    let mut node = Node { end: End::Open, ending: 0, length: 0, refreshed: false, clipped: false, row_trees: false };
     node.end = loop {
         node.ending = bytes.len() - rest.len();
         match take::<1>(&mut rest)?[0] {
@@ -275,7 +287,6 @@ pub(super) fn read(bytes: &[u8], open: &mut Vec<u32>) -> io::Result<Node> {
                 skip_weights(&mut rest)?;
                 open.retain(|&d| d as usize != disjunct);
             }
-            0x13 => drop(number(&mut rest)?),
             0x14 => {
                 take::<1>(&mut rest)?;
                 skip_weights(&mut rest)?;
@@ -286,9 +297,24 @@ pub(super) fn read(bytes: &[u8], open: &mut Vec<u32>) -> io::Result<Node> {
                 number(&mut rest)?;
                 skip_numbers(&mut rest)?;
             }
-            0x12 | 0x23 => {
-                let why = "a proof by row trees (of a wide network) can be checked, but not yet trimmed, joined or gone on with";
-                return Err(io::Error::new(io::ErrorKind::Unsupported, why));
+            0x12 => {
+                let activation = number(&mut rest)?;
+                let below = lens.get(..activation).ok_or_else(|| damaged("a step names an activation that does not exist"))?;
+                let slopes = skip_masks(&mut rest, below)?;
+                for _ in 0..number(&mut rest)? {
+                    number(&mut rest)?;
+                    skip_tree(&mut rest, slopes)?;
+                }
+                node.row_trees = true;
+            }
+            0x13 => drop(number(&mut rest)?),
+            0x23 => {
+                let disjunct = number(&mut rest)?;
+                number(&mut rest)?;
+                let slopes = skip_masks(&mut rest, lens)?;
+                skip_tree(&mut rest, slopes)?;
+                open.retain(|&d| d as usize != disjunct);
+                node.row_trees = true;
             }
             0x30 => {
                 (0..open.len()).try_for_each(|_| skip_weights(&mut rest))?;
@@ -332,6 +358,35 @@ fn skip_numbers(rest: &mut &[u8]) -> io::Result<()> {
         take::<4>(rest)?;
     }
     Ok(())
+}
+
+/// Leaves out masks of elements; returns how many are set.
+fn skip_masks(rest: &mut &[u8], lens: &[usize]) -> io::Result<usize> {
+    let mut set = 0;
+    for _ in 0..lens.iter().map(|len| len.div_ceil(8)).sum::<usize>() {
+        set += take::<1>(rest)?[0].count_ones() as usize;
+    }
+    Ok(set)
+}
+
+/// Leaves out one row tree whose leaves have so many slopes.
+fn skip_tree(rest: &mut &[u8], slopes: usize) -> io::Result<()> {
+    // True where the second child is under way.
+    let mut path: Vec<bool> = Vec::new();
+    loop {
+        if take::<1>(rest)?[0] != 0 {
+            number(rest)?;
+            number(rest)?;
+            path.push(false);
+            continue;
+        }
+        *rest = rest.get(4 * path.len() + slopes..).ok_or_else(|| damaged("it ends early"))?;
+        while path.pop_if(|second| *second).is_some() {}
+        match path.last_mut() {
+            Some(second) => *second = true,
+            None => return Ok(()),
+        }
+    }
 }
 
 /// Reads unsigned LEB128.

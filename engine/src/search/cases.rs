@@ -8,9 +8,11 @@ use checker::Semantics;
 use super::attack::{Attack, Effort};
 use super::chain::{AnyPart, ChainMethod};
 use super::small::BY_PHASES;
+use super::wide::Record;
 use super::{Config, Observer, Reason, Report, Statistics, Verdict, Witness, phases, problem, small, wide, witness};
 use crate::bounds::chain::{Bounder, Workspace, compile};
 use crate::bounds::exact::Skeleton;
+use crate::bounds::neurons::Known;
 use crate::graph::Graph;
 use crate::numerics::Real;
 use crate::proof::{Log, NodeId, OpenNode, Proof};
@@ -39,6 +41,8 @@ pub struct Begun {
     pub proof: Proof,
     /// How to go on.
     pub how: Continue,
+    /// For each case what the steps of its open root show, where it has some.
+    pub known: Vec<Option<Known>>,
 }
 
 /// How to go on from open nodes of a proof.
@@ -192,8 +196,9 @@ impl Solver<'_> {
                 by_phases: by_phases.as_deref(),
             };
             let outcome = self.search_small(&small, case, first, semantics, &mut statistics).unwrap_or_else(|| {
-                let log = recorded.trees.get(done).map(|log| &**log);
-                wide::decide(self, wide_chain.as_ref(), case, first, semantics, log, &mut statistics)
+                let known = self.begun.as_ref().and_then(|begun| begun.known.get(done)?.as_ref());
+                let record = recorded.trees.get(done).map(|log| Record { log, known });
+                wide::decide(self, wide_chain.as_ref(), case, first, semantics, record, &mut statistics)
             });
             if let (Some(log), Some(by_phases)) = (recorded.trees.get_mut(done), by_phases)
                 && statistics.method == BY_PHASES
@@ -202,7 +207,7 @@ impl Solver<'_> {
             }
             if let Some(log) = recorded.trees.get(done) {
                 let proved = matches!(outcome, CaseOutcome::Proved(_));
-                let unrecorded = || (proved && log.has_gaps(case.disjuncts.len())).then(|| unrecorded(&statistics.method));
+                let unrecorded = || (proved && log.has_gaps()).then(|| unrecorded(&statistics.method));
                 recorded.obstacle = recorded.obstacle.or_else(|| log.failure()).or_else(unrecorded);
             }
             match outcome {

@@ -78,9 +78,8 @@ impl<F: Kernel> Neurons<'_, F> {
             let config = solver.config;
             let settings = Settings { record: self.recorder.is_some(), ..Settings::rows() };
             let effort = Effort { nodes: nodes_per_row, settings, threads: config.threads, memory: config.max_memory / 2 };
-            if nodes_per_row > 0 {
-                self.layers.tighten(effort, self.recorder.as_mut(), &|| solver.stopped());
-            }
+            let recorder = self.recorder.as_mut().filter(|_| nodes_per_row > 0);
+            self.layers.tighten(effort, recorder, &|| solver.stopped());
             if self.layers.is_empty() {
                 return Some(Left { open: Vec::new(), ..left });
             }

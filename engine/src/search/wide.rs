@@ -11,7 +11,7 @@ use super::neurons::{CHAIN_ROUNDS, GRAPH_ROUNDS, Left, Neurons, SECOND_ROUNDS};
 use super::tree::{self, End};
 use super::{Reason, Statistics, problem};
 use crate::bounds::chain::{Chain, Objectives};
-use crate::bounds::neurons::{GraphRows, Layers, Recorder, Relaxed};
+use crate::bounds::neurons::{GraphRows, Known, Layers, Recorder, Relaxed};
 use crate::bounds::{Network, Plan, Relaxation};
 use crate::graph::Element;
 use crate::ops::{Ranges, Working};
@@ -29,6 +29,44 @@ const SPEED: f64 = 1e10;
 /// Seconds to plan for where there is no limit.
 const UNLIMITED: f64 = 600.0;
 
+/// Where a proof is recorded, and what is recorded already.
+#[derive(Clone, Copy)]
+pub struct Record<'a> {
+    /// The tree; only its root is used.
+    pub log: &'a Log,
+    /// What the steps of the root show.
+    pub known: Option<&'a Known>,
+}
+
+impl Record<'_> {
+    /// Goes on after the steps that show what is known.
+    fn recorder(&self, solver: &Solver, rounds: &[(u64, u64)]) -> Recorder {
+        let mut recorder = Recorder::new(solver.network, solver.config.max_memory / 4);
+        match self.known.map(|_| self.log.unfinished(0)) {
+            Some(Ok(steps)) => recorder.resume(&steps),
+            Some(Err(error)) => recorder.give_up(error.to_string()),
+            None if rounds == GRAPH_ROUNDS => recorder.defaults(),
+            None => {}
+        }
+        recorder
+    }
+
+    /// Keeps what was recorded; of an open case too.
+    fn keep(&self, recorder: Recorder, closed: bool) {
+        match recorder.finish() {
+            Ok(mut steps) if closed => {
+                steps.leaf();
+                self.log.end(0, steps.bytes());
+            }
+            Ok(mut steps) => {
+                steps.open();
+                self.log.pause(0, steps.bytes());
+            }
+            Err(why) => self.log.fail(why),
+        }
+    }
+}
+
 /// Decides a case; `chain` is the network as dense layers, where it is one.
 pub fn decide(
     solver: &Solver,
@@ -36,18 +74,18 @@ pub fn decide(
     case: &Case,
     first: usize,
     semantics: Semantics,
-    log: Option<&Log>,
+    record: Option<Record>,
     statistics: &mut Statistics,
 ) -> CaseOutcome {
-    if solver.begun.is_some() && log.is_some_and(|log| !log.has_gaps(case.disjuncts.len())) {
+    if solver.begun.is_some() && record.is_some_and(|record| !record.log.has_gaps()) {
         // Only what is open is proved again.
         return CaseOutcome::Proved(f64::INFINITY);
     }
     let network = Network::new(solver.network, problem::deployed(semantics, solver.network.element));
-    let root = Root::new(solver, &network, case, first, semantics, log);
+    let root = Root::new(solver, &network, case, first, semantics, record);
     let chain = chain.and_then(|chain| root.chain_rows(chain));
     let by_neurons = chain.and_then(|rows| root.decide_neurons(Box::new(rows), &CHAIN_ROUNDS, statistics));
-    let recorded = || root.log.and_then(|_| root.decide_recorded(statistics));
+    let recorded = || root.record.and_then(|_| root.decide_recorded(statistics));
     match by_neurons.or_else(recorded) {
         Some(outcome) => outcome,
         None => root.decide(statistics),
@@ -63,8 +101,7 @@ struct Root<'a> {
     region: Ranges,
     single: Objectives<f32>,
     double: Objectives<f64>,
-    /// Where a proof is recorded.
-    log: Option<&'a Log>,
+    record: Option<Record<'a>>,
 }
 
 impl<'a> Root<'a> {
@@ -74,7 +111,7 @@ impl<'a> Root<'a> {
         case: &'a Case,
         first: usize,
         semantics: Semantics,
-        log: Option<&'a Log>,
+        record: Option<Record<'a>>,
     ) -> Root<'a> {
         let (low, high) = problem::region_box(case, semantics, solver.network.element);
         Root {
@@ -86,7 +123,7 @@ impl<'a> Root<'a> {
             region: Ranges { low, high },
             single: problem::objectives(case, solver.network, semantics),
             double: problem::objectives(case, solver.network, semantics),
-            log,
+            record,
         }
     }
 }
@@ -115,22 +152,23 @@ impl Root<'_> {
     /// By trees of neuron splits, with attacks in between; none where the query is not of their kind.
     fn decide_neurons(
         &self,
-        layers: Box<dyn Relaxed<f32> + Sync + '_>,
+        mut layers: Box<dyn Relaxed<f32> + Sync + '_>,
         rounds: &[(u64, u64)],
         statistics: &mut Statistics,
     ) -> Option<CaseOutcome> {
         let (solver, semantics) = (self.solver, self.semantics);
-        let recorder = self.log.map(|_| {
-            let mut recorder = Recorder::new(solver.network, solver.config.max_memory / 4);
-            if rounds == GRAPH_ROUNDS {
-                recorder.defaults();
-            }
-            recorder
-        });
-        let mut neurons = Neurons { solver, layers, rounds, objectives: &self.single, recorder };
+        let recorder = self.record.map(|record| record.recorder(solver, rounds));
+        let (mut rounds, mut open) = (rounds.to_vec(), (0..self.single.disjuncts.len()).collect());
+        if let Some(known) = self.record.and_then(|record| record.known) {
+            layers.inherit(known);
+            open = known.open.clone();
+            // What is known of neurons is used before it is improved: more so if it has been enough for some disjuncts.
+            let trust = if open.len() < self.single.disjuncts.len() { 10 } else { 1 };
+            rounds[0] = (0, trust * rounds[0].1);
+        }
+        let mut neurons = Neurons { solver, layers, rounds: &rounds, objectives: &self.single, recorder };
         let (mut found, mut evaluations) = (None, 0);
-        let all = (0..self.single.disjuncts.len()).collect();
-        let mut left = neurons.exclude(all, statistics, &mut |round, left| {
+        let mut left = neurons.exclude(open, statistics, &mut |round, left| {
             let mut effort = Statistics::default();
             found = self.long_attack(&left.open, &left.points, 1 << (2 * round), &mut effort);
             evaluations += effort.evaluations;
@@ -146,16 +184,10 @@ impl Root<'_> {
         }
         statistics.method = "branch and bound on neurons".into();
         statistics.proved = left.proved;
+        if let Some((record, recorder)) = self.record.zip(neurons.recorder) {
+            record.keep(recorder, left.open.is_empty());
+        }
         if left.open.is_empty() {
-            if let Some((log, recorder)) = self.log.zip(neurons.recorder) {
-                match recorder.finish() {
-                    Ok(mut steps) => {
-                        steps.leaf();
-                        log.end(0, steps.bytes());
-                    }
-                    Err(why) => log.fail(why),
-                }
-            }
             return Some(CaseOutcome::Proved(left.margin));
         }
         if solver.stopped() {

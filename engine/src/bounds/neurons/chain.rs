@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::dense::Dense;
 use super::forest::{Ending, Forest, Goal, Leaf, Settings};
+use super::known::Known;
 use super::program::{Affine, CONSTANT_ROUNDINGS, Hinge, Input, Node, Program, Relaxed, Start};
 use super::record::{FreeSlopes, Multipliers, Neuron, Recorder};
 use crate::bounds::chain::{Chain, Objective};
@@ -240,7 +241,9 @@ impl<'c, F: Kernel> Layers<'c, F> {
                     let (n, first) = (i % neurons.len(), i < neurons.len());
                     let Some((own, element)) = self.origin(k, neurons[n]).filter(|o| o.0 == activation) else { continue };
                     debug_assert_eq!(own, activation);
-                    ends.extend(ending.all_leaves().map(|leaves| (element, sides[n] != first, leaves)));
+                    let (j, lower) = (neurons[n], sides[n] != first);
+                    let better = if lower { -ending.bound > self.bounds[k].low[j] } else { ending.bound < self.bounds[k].high[j] };
+                    ends.extend(ending.all_leaves().filter(|_| better).map(|leaves| (element, lower, leaves)));
                 }
             }
             let ends: Vec<(usize, bool, &[Arc<Multipliers>])> = ends.iter().map(|(e, lower, leaves)| (*e, *lower, &leaves[..])).collect();
@@ -329,10 +332,21 @@ impl<F: Kernel> Relaxed<F> for Layers<'_, F> {
             if let Some(recorder) = &mut recorder {
                 self.activations(k).for_each(|activation| recorder.intervals(activation));
             }
-            if k > 0 && !self.empty && !stop() {
+            if k > 0 && effort.nodes > 0 && !self.empty && !stop() {
                 self.meet_rows(k, effort, recorder.as_deref_mut(), stop);
             }
             self.push_layer(k);
+        }
+    }
+
+    fn inherit(&mut self, known: &Known) {
+        for k in 0..self.bounds.len() {
+            for j in 0..self.chain.layers[k].neurons {
+                let ends = self.origin(k, j).and_then(|(activation, element)| known.ends.get(activation)?.get(element));
+                if let Some(&(low, high)) = ends {
+                    self.meet(k, j, low, high);
+                }
+            }
         }
     }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::chain::Effort;
 use super::forest::{Ending, Forest, Goal, Leaf};
+use super::known::Known;
 use super::program::{Affine, CONSTANT_ROUNDINGS, Hinge, Input, Map, Node, Program, Relaxed, Start};
 use super::record::{FreeSlopes, Multipliers, Neuron, Recorder};
 use crate::bounds::chain::Objective;
@@ -149,10 +150,12 @@ impl<'n, F: Working> GraphRows<'n, F> {
         });
         if let Some(recorder) = recorder {
             let free = FreeSlopes::below(&self.program, p);
+            let ranges = &self.relaxation.bounds.ranges[p];
             let ends = tasks.iter().zip(&results).flat_map(|(elements, endings)| {
                 let end = |(k, ending): (usize, &Ending<F>)| {
-                    let leaves = ending.all_leaves()?;
-                    Some((elements[k % elements.len()], k >= elements.len(), leaves))
+                    let (i, lower) = (elements[k % elements.len()], k >= elements.len());
+                    let better = if lower { -ending.bound > ranges.low[i] } else { ending.bound < ranges.high[i] };
+                    Some((i, lower, ending.all_leaves().filter(|_| better)?))
                 };
                 endings.iter().enumerate().filter_map(end).collect::<Vec<_>>()
             });
@@ -185,11 +188,23 @@ impl<'n, F: Working> GraphRows<'n, F> {
 impl<F: Working> Relaxed<F> for GraphRows<'_, F> {
     fn tighten(&mut self, effort: Effort, mut recorder: Option<&mut Recorder>, stop: &(dyn Fn() -> bool + Sync)) {
         // One node per row is what the relaxation already is, unless that was made for a certificate.
-        let needed = effort.nodes > 1 || recorder.is_some();
+        let needed = effort.nodes > 1 || (effort.nodes > 0 && recorder.is_some());
         for id in 0..self.program.nodes.len() {
             if needed && matches!(self.program.nodes[id], Node::Hinge(_)) && !self.empty && !stop() {
                 self.refine(id, effort, recorder.as_deref_mut(), stop);
             }
+        }
+    }
+
+    fn inherit(&mut self, known: &Known) {
+        let hinges = (0..self.program.nodes.len()).filter(|&id| matches!(self.program.nodes[id], Node::Hinge(_)));
+        for (id, ends) in hinges.collect::<Vec<_>>().into_iter().zip(&known.ends) {
+            let ranges = &mut self.relaxation.bounds.ranges[self.relaxation.network.graph.nodes[id].inputs[0]];
+            for (i, &(low, high)) in ends.iter().enumerate() {
+                (ranges.low[i], ranges.high[i]) = (ranges.low[i].max(low), ranges.high[i].min(high));
+                self.empty |= ranges.low[i] > ranges.high[i];
+            }
+            self.program.nodes[id] = Node::Hinge(self.hinge(id));
         }
     }
 

@@ -9,6 +9,7 @@ mod chain;
 mod dense;
 mod forest;
 mod graph;
+mod known;
 mod program;
 mod record;
 
@@ -16,5 +17,6 @@ pub use batch::{Batch, Split, Step};
 pub use chain::{Effort, Layers};
 pub use forest::{Ending, Forest, Goal, Leaf, Order, Score, Settings};
 pub use graph::GraphRows;
+pub use known::Known;
 pub use program::{Affine, Hinge, Input, Map, Node, Program, Relaxed, Start};
 pub use record::{FreeSlopes, Multipliers, Recorder};

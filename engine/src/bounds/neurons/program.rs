@@ -8,6 +8,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use super::chain::Effort;
+use super::known::Known;
 use super::record::{Neuron, Recorder};
 use crate::bounds::Bounds;
 use crate::bounds::chain::Objective;
@@ -105,6 +106,8 @@ pub struct Start<F> {
 pub trait Relaxed<F> {
     /// Tightens the bounds of all neurons from the bottom up; each layer's rows read the layers below as they are by then.
     fn tighten(&mut self, effort: Effort, recorder: Option<&mut Recorder>, stop: &(dyn Fn() -> bool + Sync));
+    /// Takes over what is known already.
+    fn inherit(&mut self, known: &Known);
     /// How a certificate names a neuron of the program: activation and element.
     fn name(&self, neuron: Neuron) -> Option<(usize, usize)>;
     /// What sweeps run on.

@@ -90,6 +90,11 @@ impl Recorder {
         Recorder { lens: hinges.map(|n| n.len()).collect(), steps: Steps::default(), most, failed: None }
     }
 
+    /// Begins with steps that were recorded before.
+    pub fn resume(&mut self, steps: &[u8]) {
+        self.add(|own| own.resume(steps));
+    }
+
     /// Nothing more is kept.
     pub fn give_up(&mut self, why: impl Into<String>) {
         self.failed.get_or_insert(why.into());
