@@ -209,14 +209,17 @@ impl Workshop<'_> {
     }
 
     fn mended(&self, report: &mut Report) -> Result<Option<Certificate>, CertifyError> {
-        let Some(mut proof) = report.proof.take() else { return Ok(None) };
+        let proof = report.proof.take();
         let read = match self.subject.for_checker() {
             Ok(read) => read,
             Err(why) => {
-                report.notes.push(format!("not certified: {why}"));
+                // The operator in the way says more than how the search went.
+                report.notes.retain(|note| !note.starts_with("not certified: "));
+                report.notes.push(format!("not certified: {}", why.trim_start_matches("not certified: ")));
                 return Ok(None);
             }
         };
+        let Some(mut proof) = proof else { return Ok(None) };
         proof.partial = false;
         let fresh = proof.fresh.take();
         let mut mended = fresh.iter().flatten().map(Vec::len).sum::<usize>();

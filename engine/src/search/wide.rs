@@ -14,8 +14,8 @@ use crate::bounds::chain::{Chain, Objectives};
 use crate::bounds::neurons::{GraphRows, Known, Layers, Recorder, Relaxed};
 use crate::bounds::{Network, Plan, Relaxation};
 use crate::graph::Element;
-use crate::ops::{Ranges, Working};
-use crate::proof::Log;
+use crate::ops::{Operation, Ranges, Working};
+use crate::proof::{Fact, Log, Steps};
 use crate::query::Case;
 
 /// Slope steps for rows of objectives at the root, and for rows of nodes.
@@ -85,7 +85,8 @@ pub fn decide(
     let root = Root::new(solver, &network, case, first, semantics, record);
     let chain = chain.and_then(|chain| root.chain_rows(chain));
     let by_neurons = chain.and_then(|rows| root.decide_neurons(Box::new(rows), &CHAIN_ROUNDS, statistics));
-    let recorded = || root.record.and_then(|_| root.decide_recorded(statistics));
+    let recorded =
+        || root.record.and_then(|record| root.decide_plainly(record.log, statistics).or_else(|| root.decide_recorded(statistics)));
     match by_neurons.or_else(recorded) {
         Some(outcome) => outcome,
         None => root.decide(statistics),
@@ -139,6 +140,60 @@ impl Root<'_> {
         let stop = || self.solver.stopped();
         let plan = Plan { steps: STEPS, threads: self.solver.config.threads, most_work: self.budget(), ..Plan::crown(&stop) };
         GraphRows::new(Relaxation::planned(self.network, &self.region, plan))
+    }
+
+    /// By intervals, or one CROWN sweep of every row, from the whole box, as the checker makes them too; not again where it has refused that.
+    fn decide_plainly(&self, log: &Log, statistics: &mut Statistics) -> Option<CaseOutcome> {
+        let solver = self.solver;
+        let stop = || solver.stopped();
+        let all: Vec<usize> = (0..self.double.disjuncts.len()).collect();
+        for refresh in [false, true].into_iter().filter(|_| solver.begun.is_none()) {
+            let judged = match (refresh, solver.network.element) {
+                (true, Element::F32) => self.bound::<f32>(&all, 0).0,
+                (true, _) => self.bound::<f64>(&all, 0).0,
+                (false, _) => {
+                    let relaxation = Relaxation::<f64>::planned(self.network, &self.region, Plan { rows: false, ..Plan::crown(&stop) });
+                    bound_rows(&relaxation, &self.double, &rows_of(&self.double, &all), 0, &stop).judge(&self.double, &all, &self.region)
+                }
+            };
+            if solver.stopped() {
+                return None;
+            }
+            if judged.open.is_empty() {
+                self.record_plainly(log, refresh);
+                statistics.subproblems += 1;
+                statistics.method = "bounds of the whole box".into();
+                return Some(CaseOutcome::Proved(judged.margin));
+            }
+        }
+        None
+    }
+
+    /// Intervals, fresh lines if `refresh`, and every row of every disjunct with default slopes.
+    fn record_plainly(&self, log: &Log, refresh: bool) {
+        let bends = |node: &&crate::graph::Node| matches!(node.operation, Operation::Scalar(_) | Operation::General(_));
+        let mut steps = Steps::default();
+        (0..self.network.graph.nodes.iter().filter(bends).count()).for_each(|activation| steps.refresh_by_intervals(activation));
+        if refresh {
+            steps.refresh_all();
+        }
+        let rows = |d: usize| self.double.disjuncts[d].len();
+        let (single, joint): (Vec<usize>, Vec<usize>) = (0..self.double.disjuncts.len()).partition(|&d| rows(d) == 1);
+        single.iter().for_each(|&d| steps.drop_row(d, 0));
+        let mut node = 0;
+        for &d in &joint {
+            steps.split_disjuncts(d);
+            let first = log.children();
+            log.split(node, steps.bytes(), first);
+            steps.clear();
+            (0..rows(d)).for_each(|row| steps.narrow(true, std::iter::once((Fact::Row(row), 1.0)), &[]));
+            steps.empty();
+            log.end(first, steps.bytes());
+            steps.clear();
+            node = first + 1;
+        }
+        steps.leaf();
+        log.end(node, steps.bytes());
     }
 
     /// By trees of neuron splits from bounds that the checker derives as well: what cheaper methods prove is not recorded.
