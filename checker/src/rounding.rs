@@ -88,6 +88,8 @@ mod tests {
     fn gamma_is_infinite_where_it_means_nothing() {
         assert!(gamma(10) > 10.0 * UNIT && gamma(10) < 10.1 * UNIT);
         assert_eq!(gamma(usize::MAX), f64::INFINITY);
+        // A quarter over three quarters.
+        assert!(gamma(1 << 51) > 1.0 / 3.0);
         assert!(environment_is_default());
     }
 
@@ -102,5 +104,10 @@ mod tests {
         // Two flushed products per term are paid for.
         let paid = single.relative(1) * single.underflow(1, 0.0);
         assert!(paid > 4.0 * f32::MIN_POSITIVE as f64);
+        let many = single.relative(3) * single.underflow(3, 1e6);
+        assert!(many > 6.0 * f32::MIN_POSITIVE as f64 * 1e6);
+        // Half a unit in the last place, subnormal numbers included.
+        assert!(single.conversion(1e6) > 1e6 / 2f64.powi(24) && single.conversion(1e6) < 1.0);
+        assert!(single.conversion(0.0) > f32::from_bits(1) as f64 / 2.0);
     }
 }

@@ -143,3 +143,25 @@ fn a_clip_keeps_what_any_open_disjunct_needs() {
         }
     }
 }
+
+/// The rules of row trees are those of a ReLU: 0 below zero, and any slope between 0 and 1 beneath it.
+#[test]
+fn row_trees_leave_other_hinges_alone() {
+    let mut b = Builder::default();
+    let input = b.node(1, vec![], Operation::Input);
+    let leaky = b.node(1, vec![input], Operation::Hinge(0.5));
+    b.network.outputs.push(leaky);
+    let query = query(&[-1.0], &[1.0], 1, vec![vec![constraint(&[(0, 1.0)], -2.0, false)]]);
+    let verdict = |tree: &[u8]| {
+        let step = [&[0x23, 0, 0][..], tree, &[0x50]].concat();
+        check(&b.network, &query, Semantics::Real, &container(&payload(&step), Semantics::Real, false), 1)
+    };
+    assert!(verdict(&[0, 0]).is_ok());
+    let refused = |tree: &[u8], why: &str| {
+        let reason = verdict(tree).unwrap_err().reason;
+        assert!(reason.contains(why), "{reason}");
+    };
+    refused(&[1, 0, 255], "only a ReLU's slopes are free");
+    let beta = 0f32.to_le_bytes();
+    refused(&[&[0, 1, 0, 0, 0][..], &beta, &[0], &beta].concat(), "splits ReLUs only");
+}

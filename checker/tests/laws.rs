@@ -4,32 +4,15 @@
 mod support;
 
 use checker::Semantics;
-use checker::case::Prepared;
-use checker::certificate::Cursor;
 use checker::exact::Rational;
 use checker::network::Network;
 use checker::plan::{Plan, Step};
-use checker::relax::Relaxed;
-use checker::rounding::Deployed;
 use checker::state::State;
-use checker::steps::Stepper;
-use support::{Random, evaluate, evaluate_f32, exact, less, random_network, roughen};
+use support::{Random, after, evaluate, evaluate_f32, exact, less, random_network, roughen};
 
 /// The state after refreshing everything on the box, twice.
 fn refreshed(plan: &Plan, semantics: Semantics, low: &[f64], high: &[f64]) -> State {
     after(&[0x10, 0x10], plan, semantics, low, high)
-}
-
-/// The state after some steps.
-fn after(steps: &[u8], plan: &Plan, semantics: Semantics, low: &[f64], high: &[f64]) -> State {
-    let deployed = Deployed::new(semantics, plan.double);
-    let query = support::prover::query(low, high, plan.outputs.len(), vec![vec![]]);
-    let case = Prepared::new(&query.cases[0], plan, semantics, deployed).unwrap();
-    let mut stepper = Stepper::new(Relaxed::new(plan, deployed));
-    let mut state = case.root(&mut stepper.relaxed, &mut stepper.batch);
-    let bytes = [steps, &[0x52]].concat();
-    stepper.node(&mut Cursor::new(&bytes, 0, bytes.len()), &case, true, &mut state).unwrap();
-    state
 }
 
 /// Intervals and random row trees for both ends of every activation's elements, twice.

@@ -5,9 +5,17 @@ pub mod narrows;
 pub mod prover;
 pub mod trees;
 
+use checker::Semantics;
+use checker::case::Prepared;
+use checker::certificate::Cursor;
 use checker::exact::Rational;
 use checker::network::{Affine, Convolution, Linear, Network, Node, Operation};
+use checker::plan::Plan;
 use checker::query::{Constraint, Query};
+use checker::relax::Relaxed;
+use checker::rounding::Deployed;
+use checker::state::State;
+use checker::steps::Stepper;
 use prover::{constraint, query};
 
 /// A generator of pseudo-random numbers (splitmix64).
@@ -156,6 +164,18 @@ pub fn roughen(network: &mut Network, random: &mut Random) {
         }
         numbers.into_iter().flatten().for_each(|x| *x *= 1.0 + 0.1 * random.unit());
     }
+}
+
+/// The state after some steps.
+pub fn after(steps: &[u8], plan: &Plan, semantics: Semantics, low: &[f64], high: &[f64]) -> State {
+    let deployed = Deployed::new(semantics, plan.double);
+    let query = prover::query(low, high, plan.outputs.len(), vec![vec![]]);
+    let case = Prepared::new(&query.cases[0], plan, semantics, deployed).unwrap();
+    let mut stepper = Stepper::new(Relaxed::new(plan, deployed));
+    let mut state = case.root(&mut stepper.relaxed, &mut stepper.batch);
+    let bytes = [steps, &[0x52]].concat();
+    stepper.node(&mut Cursor::new(&bytes, 0, bytes.len()), &case, true, &mut state).unwrap();
+    state
 }
 
 pub fn exact(x: f64) -> Rational {

@@ -354,7 +354,8 @@ fn skip_weights(rest: &mut &[u8]) -> io::Result<()> {
 /// A list of two numbers and four bytes each.
 fn skip_numbers(rest: &mut &[u8]) -> io::Result<()> {
     for _ in 0..number(rest)? {
-        (number(rest)?, number(rest)?);
+        number(rest)?;
+        number(rest)?;
         take::<4>(rest)?;
     }
     Ok(())
