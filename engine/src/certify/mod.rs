@@ -9,7 +9,7 @@ pub use revise::Revised;
 
 use std::sync::OnceLock;
 
-use checker::certificate::Container;
+use checker::certificate::{Container, Kind};
 use checker::files::{Failure as Refusal, Shown, check_files};
 use checker::network::Network;
 use checker::read::{onnx, vnnlib};
@@ -145,6 +145,9 @@ impl Workshop<'_> {
     /// Decides the query from an earlier certificate.
     pub fn start(&self, start: Start, certificate: &[u8]) -> Result<Report, CertifyError> {
         let container = Container::read(certificate).map_err(|fault| error(format!("byte {}: {}", fault.at, fault.reason)))?;
+        if container.kind != Kind::Proof {
+            return Err(error("is no proof by branch and bound, so there is nothing to go on from"));
+        }
         let same = (container.network, container.query) == self.subject.hashes;
         if start == Start::Resume && !same {
             return Err(error("is about another network or query; to use its tree for this one, say --reuse"));
