@@ -334,18 +334,19 @@ impl Solver<'_> {
         let mut parts = Vec::new();
         match (root, single) {
             (AnyPart::Single(root), Some(single)) if begun.how == Continue::Resume => {
-                let mut workspace = Workspace::default();
+                let (mut workspace, mut trail) = (Workspace::default(), Vec::new());
                 for node in &open {
-                    parts.push(AnyPart::Single(single.follow(root, node, false, &mut workspace).ok_or_else(strange)?));
+                    let part = single.follow_on(&mut trail, root, node, false, &mut workspace);
+                    parts.push(AnyPart::Single(part.ok_or_else(strange)?));
                 }
             }
             _ => {
-                let (root, mut workspace) = (root.clone().double(), Workspace::default());
+                let (root, mut workspace, mut trail) = (root.clone().double(), Workspace::default(), Vec::new());
                 let (fresh, halve) = match begun.how {
                     Continue::Mend { fresh, halve, .. } => (fresh, halve),
                     Continue::Resume => (false, false),
                 };
-                let mut follow = |node: &OpenNode| double.follow(&root, node, fresh, &mut workspace).ok_or_else(strange);
+                let mut follow = |node: &OpenNode| double.follow_on(&mut trail, &root, node, fresh, &mut workspace).ok_or_else(strange);
                 for node in open {
                     let part = follow(&node)?;
                     let nodes = if halve { double.halve(node, &part, log) } else { vec![node] };

@@ -9,12 +9,28 @@ impl<F: Kernel> Bounder<F> {
     /// The part of `root` at an open node: every node on the way is refreshed and clipped as the certificate says, so that the
     /// part inherits what the checker's node inherits; unless `fresh`: then nothing is inherited. `None` if the way splits what this network does not have.
     pub fn follow(&self, root: &Part<F>, node: &OpenNode, fresh: bool, ws: &mut Workspace<F>) -> Option<Part<F>> {
-        let mut part = root.clone();
-        for turn in &node.turns {
+        self.follow_on(&mut Vec::new(), root, node, fresh, ws)
+    }
+
+    /// As [`Bounder::follow`], after other nodes in the order of the tree: `trail` holds the way to the last one, each turn with the
+    /// part that it leads to, so that only what differs is done.
+    pub fn follow_on(
+        &self,
+        trail: &mut Vec<(Turn, Part<F>)>,
+        root: &Part<F>,
+        node: &OpenNode,
+        fresh: bool,
+        ws: &mut Workspace<F>,
+    ) -> Option<Part<F>> {
+        let shared = trail.iter().zip(&node.turns).take_while(|(done, turn)| done.0 == **turn).count();
+        trail.truncate(shared);
+        let mut part = trail.last().map_or(root, |done| &done.1).clone();
+        for turn in &node.turns[shared..] {
             if !fresh && (turn.refreshed || turn.clipped) {
                 self.derive(&mut part, turn, ws);
             }
             self.take(&mut part, turn)?;
+            trail.push((*turn, part.clone()));
         }
         part.node = node.node;
         part.open.clone_from(&node.open);
