@@ -117,7 +117,8 @@ impl Multipliers<'_> {
             };
             *now = lambda;
             *constant += most;
-            *error += 2.0 * UNIT * constant.abs();
+            // Later sums round it as they round every constant.
+            *error += constant_error(relaxed.plan) * most.abs() * SLACK + 2.0 * UNIT * constant.abs();
             *constant += lambda * bias;
             *error += (lambda.abs() * (cost + 2.0 * UNIT * bias.abs()) + c.abs() * (own.0 * low.abs().max(high.abs()) + own.1)) * SLACK;
             *error += 2.0 * UNIT * constant.abs() + TINY;
