@@ -208,10 +208,14 @@ fn the_product_with_a_leaky_slope_rounds() {
     let mut random = Random(7);
     for case in 0..200 {
         let x = [-1.0, -1e-38, -1e-44, -3e38][case % 4] * random.unit().abs() as f32;
+        let row = |sign: f32| [&[0x14, 0, 0, 1, 1, 0][..], &sign.to_le_bytes()].concat();
+        let narrowed = after(&[row(1.0), row(-1.0)].concat(), &plan, Semantics::Both, &[x.into()], &[x.into()]);
         let state = refreshed(&plan, Semantics::Both, &[x.into()], &[x.into()]);
         let exact_values = |v: &Vec<f32>| v.iter().map(|&v| exact(v.into())).collect();
         let values: Vec<Vec<Rational>> = evaluate_f32(&b.network, &[x], &mut random).iter().map(exact_values).collect();
-        assert_holds(&b.network, &state, &[exact(x.into())], &values, &format!("{x:e}"));
+        for state in [state, narrowed] {
+            assert_holds(&b.network, &state, &[exact(x.into())], &values, &format!("{x:e}"));
+        }
     }
 }
 
