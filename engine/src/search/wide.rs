@@ -14,6 +14,7 @@ use crate::bounds::chain::{Chain, Objectives};
 use crate::bounds::neurons::{GraphRows, Known, Layers, Recorder, Relaxed};
 use crate::bounds::{Network, Plan, Relaxation};
 use crate::graph::Element;
+use crate::numerics::Interval;
 use crate::ops::{Operation, Ranges, Working};
 use crate::proof::{Fact, Log, Steps};
 use crate::query::Case;
@@ -127,6 +128,11 @@ impl<'a> Root<'a> {
             record,
         }
     }
+}
+
+/// False where an input varies by no more than what rounding its decimal numbers takes.
+fn is_worth_splitting(x: Interval) -> bool {
+    x.high - x.low > 8.0 * f64::from(f32::EPSILON) * x.magnitude()
 }
 
 impl Root<'_> {
@@ -279,10 +285,10 @@ impl Root<'_> {
         let all: Vec<usize> = (0..self.double.disjuncts.len()).collect();
         let mut left = Judgement { open: all, worst: f64::INFINITY, margin: f64::INFINITY, ..Judgement::default() };
         let single = self.solver.network.element == Element::F32;
-        let mut crown_work = 0.0f64;
-        let varying = (0..self.region.len()).filter(|&d| self.region.low[d] < self.region.high[d]).count();
+        let (mut crown_work, mut swept) = (0.0f64, false);
+        let varying = (0..self.region.len()).filter(|&d| is_worth_splitting(self.region.at(d))).count();
         for (double, steps) in [(false, 0), (true, 0), (false, STEPS)] {
-            if crown_work > 0.0 && steps == 0 && !left.open.is_empty() && varying > MOST_SPLIT_INPUTS && !self.solver.stopped() {
+            if swept && steps == 0 && !left.open.is_empty() && varying > MOST_SPLIT_INPUTS && !self.solver.stopped() {
                 // Neurons are the better split, and their trees optimise slopes themselves.
                 let rows = self.graph_rows();
                 if let Some(outcome) = rows.and_then(|rows| self.decide_neurons(Box::new(rows), &GRAPH_ROUNDS, statistics)) {
@@ -306,7 +312,7 @@ impl Root<'_> {
             statistics.subproblems += 1;
             let wide = double || !single;
             let (judged, work) = if wide { self.bound::<f64>(&left.open, steps) } else { self.bound::<f32>(&left.open, steps) };
-            crown_work = crown_work.max(work);
+            (crown_work, swept) = (crown_work.max(work), true);
             left = Judgement { margin: judged.margin.min(left.margin), worst: judged.worst.min(left.worst), ..judged };
         }
         statistics.method = "bounds of the whole box".into();
