@@ -1,5 +1,5 @@
 //! Tries settings of row trees and of objectives' trees on one query, without attacks:
-//! `trees MODEL QUERY [rows=400] [steps=3] [rate=0.1] [beta=0.1] [decay=0.95] [hope=0.5] [batch=60] [root=20] [order=worst|newest]
+//! `trees MODEL QUERY [rows=400] [steps=3] [rate=0.1] [beta=0.1] [decay=0.95] [hope=0.5] [batch=60] [root=20] [gain=0] [share=1] [order=worst|newest]
 //! [score=intercept|gap] [nodes=20000]`. Prints unstable neurons per layer, nodes and open disjuncts, and CPU seconds of the process.
 use std::sync::Arc;
 
@@ -40,6 +40,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     rows.step.beta_rate = number("beta", 0.1);
     rows.step.decay = number("decay", 0.95);
     rows.hope = number("hope", 0.5);
+    rows.least_gain = number("gain", 0.0);
     rows.batch = number("batch", 60.0) as usize;
     rows.score = if text("score") == Some("gap") { Score::Gap } else { Score::Intercept };
     let order = if text("order") == Some("worst") { Order::Worst } else { Order::Newest };
@@ -55,7 +56,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
     };
     let before = cpu_seconds();
+    let share = number("share", 1.0);
     for nodes in [1, number("rows", 400.0) as u64] {
+        if nodes > 1 && share < 1.0 {
+            let goals: Vec<Objective<f32>> =
+                case.disjuncts.iter().map(|d| objective(&d[0], graph.input_len(), graph.output_len())).collect();
+            layers.aim(&goals.iter().collect::<Vec<_>>(), share);
+        }
         layers.tighten(Effort { nodes, settings: rows, threads: 1, memory: 2 << 30 }, None, &stop);
     }
     let tightened = cpu_seconds();

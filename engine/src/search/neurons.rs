@@ -10,12 +10,29 @@ use crate::bounds::in_parallel;
 use crate::bounds::neurons::{Effort, Ending, Forest, FreeSlopes, Goal, Leaf, Multipliers, Recorder, Relaxed, Settings, Start};
 use crate::kernels::Kernel;
 
-/// Nodes per row of a neuron, and per disjunct, in each round.
-pub const CHAIN_ROUNDS: [(u64, u64); 4] = [(1, 200), (400, 20_000), (3_000, 400_000), (20_000, u64::MAX)];
+/// One round: the bounds of neurons are tightened, then the trees of disjuncts grow.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Round {
+    /// Nodes per row of a neuron; 0 leaves bounds as they are.
+    pub row_nodes: u64,
+    /// Nodes per disjunct.
+    pub nodes: u64,
+    /// Only neurons are tightened that open disjuncts pay this share of their payments for.
+    pub share: f64,
+}
+
+const fn round(row_nodes: u64, nodes: u64, share: f64) -> Round {
+    Round { row_nodes, nodes, share }
+}
+
+/// For chains.
+pub const CHAIN_ROUNDS: [Round; 4] =
+    [round(1, 200, 1.0), round(400, 20_000, 1.0), round(3_000, 400_000, 1.0), round(20_000, u64::MAX, 1.0)];
 /// As [`CHAIN_ROUNDS`], for graphs whose rows cost more.
-pub const GRAPH_ROUNDS: [(u64, u64); 4] = [(1, 2_000), (20, 100_000), (200, 1_000_000), (2_000, u64::MAX)];
+pub const GRAPH_ROUNDS: [Round; 5] =
+    [round(1, 2_000, 1.0), round(20, 5_000, 0.8), round(20, 100_000, 1.0), round(200, 1_000_000, 1.0), round(2_000, u64::MAX, 1.0)];
 /// For a second try with the bounds of a first one.
-pub const SECOND_ROUNDS: [(u64, u64); 1] = [(0, u64::MAX)];
+pub const SECOND_ROUNDS: [Round; 1] = [round(0, u64::MAX, 1.0)];
 /// Tasks of a wave; fixed, so that trees do not depend on the number of threads.
 const WAVE_TASKS: usize = 8;
 /// Nodes per disjunct and task in one wave.
@@ -29,8 +46,8 @@ pub struct Neurons<'a, F> {
     pub solver: &'a Solver<'a>,
     /// The network over the box.
     pub layers: Box<dyn Relaxed<F> + Sync + 'a>,
-    /// Nodes per row of a neuron, and per disjunct, in each round.
-    pub rounds: &'a [(u64, u64)],
+    /// The rounds.
+    pub rounds: &'a [Round],
     /// What is to be excluded.
     pub objectives: &'a Objectives<F>,
     /// Keeps what a certificate needs.
@@ -74,17 +91,18 @@ impl<F: Kernel> Neurons<'_, F> {
         let solver = self.solver;
         let all = self.objectives.disjuncts.len();
         let mut left = Left { open, worst: f64::INFINITY, margin: f64::INFINITY, ..Left::default() };
-        for (round, (nodes_per_row, nodes)) in self.rounds.iter().copied().enumerate() {
+        for (number, round) in self.rounds.iter().copied().enumerate() {
             let config = solver.config;
             let settings = Settings { record: self.recorder.is_some(), ..Settings::rows() };
-            let effort = Effort { nodes: nodes_per_row, settings, threads: config.threads, memory: config.max_memory / 2 };
-            let recorder = self.recorder.as_mut().filter(|_| nodes_per_row > 0);
+            let effort = Effort { nodes: round.row_nodes, settings, threads: config.threads, memory: config.max_memory / 2 };
+            self.aim(&left.open, round.share);
+            let recorder = self.recorder.as_mut().filter(|_| round.row_nodes > 0);
             self.layers.tighten(effort, recorder, &|| solver.stopped());
             if self.layers.is_empty() {
                 return Some(Left { open: Vec::new(), ..left });
             }
             let mut recorder = self.recorder.take();
-            self.grow(&*self.layers, &mut left, nodes, recorder.as_mut(), statistics);
+            self.grow(&*self.layers, &mut left, round.nodes, recorder.as_mut(), statistics);
             self.recorder = recorder;
             let done = self.objectives.disjuncts.len() - left.open.len();
             left.proved = (left.proved + done as f64) / all.max(1) as f64;
@@ -94,11 +112,19 @@ impl<F: Kernel> Neurons<'_, F> {
                 proved: left.proved,
                 worst_margin: Some(-left.worst),
             });
-            if left.open.is_empty() || left.blurred || left.memory || self.solver.stopped() || between(round, &left) {
+            if left.open.is_empty() || left.blurred || left.memory || self.solver.stopped() || between(number, &left) {
                 break;
             }
         }
         Some(left)
+    }
+
+    /// Chooses the neurons to tighten by what the disjuncts `open` pay for.
+    fn aim(&mut self, open: &[usize], share: f64) {
+        let Objectives { rows, disjuncts, .. } = self.objectives;
+        let row = |&d: &usize| disjuncts[d].iter().map(|&r| &rows[r]).find(|row| row.inputs.is_empty());
+        let wanted: Vec<_> = open.iter().filter_map(row).collect();
+        self.layers.aim(&wanted, share);
     }
 
     /// Trees for the open disjuncts, in waves: the open leaves are dealt out to a fixed number of tasks, which grow them for a

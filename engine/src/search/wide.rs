@@ -7,7 +7,7 @@ use super::attack::{Attack, Effort};
 use super::boxes::{Boxes, Part, rows_of};
 use super::cases::{CaseOutcome, Solver};
 use super::forms::{Judgement, bound_rows};
-use super::neurons::{CHAIN_ROUNDS, GRAPH_ROUNDS, Left, Neurons, SECOND_ROUNDS};
+use super::neurons::{CHAIN_ROUNDS, GRAPH_ROUNDS, Left, Neurons, Round, SECOND_ROUNDS};
 use super::tree::{self, End};
 use super::{Reason, Statistics, problem};
 use crate::bounds::chain::{Chain, Objectives};
@@ -41,7 +41,7 @@ pub struct Record<'a> {
 
 impl Record<'_> {
     /// Goes on after the steps that show what is known.
-    fn recorder(&self, solver: &Solver, rounds: &[(u64, u64)]) -> Recorder {
+    fn recorder(&self, solver: &Solver, rounds: &[Round]) -> Recorder {
         let mut recorder = Recorder::new(solver.network, solver.config.max_memory / 4);
         match self.known.map(|_| self.log.unfinished(0)) {
             Some(Ok(steps)) => recorder.resume(&steps),
@@ -214,7 +214,7 @@ impl Root<'_> {
     fn decide_neurons(
         &self,
         mut layers: Box<dyn Relaxed<f32> + Sync + '_>,
-        rounds: &[(u64, u64)],
+        rounds: &[Round],
         statistics: &mut Statistics,
     ) -> Option<CaseOutcome> {
         let (solver, semantics) = (self.solver, self.semantics);
@@ -225,7 +225,7 @@ impl Root<'_> {
             open = known.open.clone();
             // What is known of neurons is used before it is improved: more so if it has been enough for some disjuncts.
             let trust = if open.len() < self.single.disjuncts.len() { 10 } else { 1 };
-            rounds[0] = (0, trust * rounds[0].1);
+            rounds[0] = Round { row_nodes: 0, nodes: trust * rounds[0].nodes, ..rounds[0] };
         }
         let mut neurons = Neurons { solver, layers, rounds: &rounds, objectives: &self.single, recorder };
         let (mut found, mut evaluations) = (None, 0);

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::chain::Effort;
-use super::forest::{Ending, Forest, Goal, Leaf};
+use super::focus::focus;
+use super::forest::{Ending, Forest, Goal, Leaf, Settings};
 use super::known::Known;
 use super::program::{Affine, CONSTANT_ROUNDINGS, Hinge, Input, Map, Node, Program, Relaxed, Start};
 use super::record::{FreeSlopes, Multipliers, Neuron, Recorder};
@@ -39,6 +40,8 @@ pub struct GraphRows<'n, F> {
     relaxation: Relaxation<'n, F>,
     program: Program<'n, F>,
     empty: bool,
+    /// The elements of each node that are worth tightening; all, where there is none.
+    focus: Option<Vec<Vec<bool>>>,
 }
 
 /// Rows of neurons bounded together.
@@ -59,7 +62,7 @@ impl<'n, F: Working> GraphRows<'n, F> {
             return None;
         }
         let empty = relaxation.empty;
-        let mut rows = GraphRows { relaxation, program: Program { nodes: Vec::new() }, empty };
+        let mut rows = GraphRows { relaxation, program: Program { nodes: Vec::new() }, empty, focus: None };
         for id in 0..=graph.outputs[0] {
             let node = match &graph.nodes[id].operation {
                 Operation::Affine(op) => rows.affine(id, op.as_ref()),
@@ -132,7 +135,8 @@ impl<'n, F: Working> GraphRows<'n, F> {
     /// Trees for both ends of all unstable elements that hinge `id` reads.
     fn refine(&mut self, id: NodeId, effort: Effort, recorder: Option<&mut Recorder>, stop: &(dyn Fn() -> bool + Sync)) {
         let p = self.relaxation.network.graph.nodes[id].inputs[0];
-        let unstable = self.unstable(id);
+        let wanted = |i: &usize| self.focus.as_ref().is_none_or(|focus| focus[id][*i]);
+        let unstable: Vec<usize> = self.unstable(id).into_iter().filter(wanted).collect();
         let tasks: Vec<&[usize]> = unstable.chunks(NEURONS_PER_TASK).collect();
         let this = &*self;
         let results = in_parallel(&tasks, effort.threads, |elements| {
@@ -188,8 +192,11 @@ impl<'n, F: Working> GraphRows<'n, F> {
 impl<F: Working> Relaxed<F> for GraphRows<'_, F> {
     fn tighten(&mut self, effort: Effort, mut recorder: Option<&mut Recorder>, stop: &(dyn Fn() -> bool + Sync)) {
         // One node per row is what the relaxation already is, unless that was made for a certificate.
-        let needed = effort.nodes > 1 || (effort.nodes > 0 && recorder.is_some());
+        let recorded = effort.nodes > 0 && recorder.is_some();
+        let first = self.program.nodes.iter().position(|n| matches!(n, Node::Hinge(_)));
         for id in 0..self.program.nodes.len() {
+            // Rows of the first ReLUs have nothing below them to split.
+            let needed = recorded || (effort.nodes > 1 && Some(id) != first);
             if needed && matches!(self.program.nodes[id], Node::Hinge(_)) && !self.empty && !stop() {
                 self.refine(id, effort, recorder.as_deref_mut(), stop);
             }
@@ -206,6 +213,11 @@ impl<F: Working> Relaxed<F> for GraphRows<'_, F> {
             }
             self.program.nodes[id] = Node::Hinge(self.hinge(id));
         }
+    }
+
+    fn aim(&mut self, objectives: &[&Objective<F>], share: f64) {
+        let starts: Vec<Arc<Start<F>>> = objectives.iter().map(|o| Arc::new(self.start(o))).collect();
+        self.focus = (share < 1.0).then(|| focus(&self.program, &starts, share, Settings::rows().step));
     }
 
     fn name(&self, (node, element): Neuron) -> Option<(usize, usize)> {

@@ -7,6 +7,7 @@
 mod batch;
 mod chain;
 mod dense;
+mod focus;
 mod forest;
 mod graph;
 mod known;

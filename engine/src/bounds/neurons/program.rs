@@ -108,6 +108,9 @@ pub trait Relaxed<F> {
     fn tighten(&mut self, effort: Effort, recorder: Option<&mut Recorder>, stop: &(dyn Fn() -> bool + Sync));
     /// Takes over what is known already.
     fn inherit(&mut self, known: &Known);
+    /// From now on only neurons are tightened that the rows of `objectives` pay most for, together `share` of it; all at a share of 1.
+    /// Chains tighten all.
+    fn aim(&mut self, _objectives: &[&Objective<F>], _share: f64) {}
     /// How a certificate names a neuron of the program: activation and element.
     fn name(&self, neuron: Neuron) -> Option<(usize, usize)>;
     /// What sweeps run on.
