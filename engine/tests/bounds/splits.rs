@@ -30,10 +30,11 @@ fn claims<F: Working>(graph: &Graph, region: &Ranges, outputs: &[f32], deployed:
     let plan = Plan { steps: dice.below(4), ..Plan::crown(&stop) };
     let mut rows = GraphRows::new(Relaxation::<F>::planned(&network, region, plan))?;
     let settings = Settings { root_steps: 3, ..Settings::rows() };
+    let objective = Objective { outputs: outputs.iter().map(|&c| F::from_f64(c as f64)).collect(), ..Objective::default() };
+    rows.aim(&[&objective], [0.3, 0.8, 1.0][dice.below(3)]);
     rows.tighten(Effort { nodes: [1, 2, 9][dice.below(3)], settings, threads: 1, memory: 1 << 28 }, None, &stop);
     assert!(!rows.is_empty());
-    let outputs = outputs.iter().map(|&c| F::from_f64(c as f64)).collect();
-    let start = Arc::new(rows.start(&Objective { outputs, ..Objective::default() }));
+    let start = Arc::new(rows.start(&objective));
     let mut batch = Batch::new(rows.program(), start.node, 6);
     for tag in 0..6 {
         let mut splits = Vec::new();
