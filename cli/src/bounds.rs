@@ -30,6 +30,8 @@ pub struct Arguments {
 enum Method {
     /// Interval arithmetic
     Interval,
+    /// One linear function of the inputs per value, from the inputs up (affine arithmetic)
+    Forward,
     /// Backward propagation of linear bounds (CROWN)
     Crown,
     /// The same with optimised slopes (alpha-CROWN)
@@ -42,6 +44,7 @@ pub fn run(arguments: &Arguments, started: Instant) -> Result<Finished, Failure>
     let config = arguments.options.config(started, None, Arc::default());
     let method = match arguments.method {
         Method::Interval => BoundMethod::Interval,
+        Method::Forward => BoundMethod::Forward,
         Method::Crown => BoundMethod::Crown,
         Method::Slopes => BoundMethod::Slopes,
     };

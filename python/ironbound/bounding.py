@@ -49,7 +49,8 @@ def bounds(
         low: lower ends, shape (batch, ...) with as many elements per row as the network has inputs; one box may come without batch.
         high: upper ends, the same shape.
         method: ``"interval"``; ``"crown"``: linear bounds back to the inputs; ``"alpha"``: the same with optimised slopes;
-            ``"crown-interval"``: linear bounds of the outputs over intervals of the layers.
+            ``"crown-interval"``: linear bounds of the outputs over intervals of the layers; ``"forward"``: one linear function of the inputs
+            per value, layer by layer upwards (fast where few inputs vary); ``"crown-forward"``: linear bounds of the outputs over those.
         return_linear: also return the :class:`LinearBounds`.
         rows: coefficients on the outputs, shape (rows, outputs) or (batch, rows, outputs); None for the outputs themselves.
         semantics: ``"both"``, ``"real"`` or ``"float32"``.

@@ -21,6 +21,8 @@ use crate::verify::semantics;
 /// How tight, and under which semantics.
 #[derive(Clone, Copy)]
 struct Method {
+    /// Forward affine bounds of intermediate values.
+    forward: bool,
     /// Backward rows for intermediate values.
     rows: bool,
     /// Backward rows for the outputs.
@@ -40,14 +42,20 @@ impl Method {
         };
         let deployed = if semantics == Semantics::Real { Deployed::REAL } else { Deployed::evaluated_in(graph.element) };
         let threads = threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, |n| n.get())).max(1);
-        let (rows, backward, steps) = match name {
-            "interval" => (false, false, 0),
-            "crown-interval" => (false, true, 0),
-            "crown" => (true, true, 0),
-            "alpha" => (true, true, steps),
-            _ => return Err(value(format!("method '{name}'; use 'interval', 'crown-interval', 'crown' or 'alpha'"))),
+        let (forward, rows, backward, steps) = match name {
+            "interval" => (false, false, false, 0),
+            "forward" => (true, false, false, 0),
+            "crown-forward" => (true, false, true, 0),
+            "crown-interval" => (false, false, true, 0),
+            "crown" => (false, true, true, 0),
+            "alpha" => (false, true, true, steps),
+            _ => {
+                return Err(value(format!(
+                    "method '{name}'; use 'interval', 'forward', 'crown-interval', 'crown-forward', 'crown' or 'alpha'"
+                )));
+            }
         };
-        Ok(Method { rows, backward, steps, threads, semantics, deployed })
+        Ok(Method { forward, rows, backward, steps, threads, semantics, deployed })
     }
 
     /// The inputs that the semantics ranges over: the box, what its points round to, or both.
@@ -64,7 +72,7 @@ impl Method {
 
     fn relax<'n>(&self, prepared: &'n Prepared<'n>, region: &Ranges, stop: &AtomicBool) -> Relaxation<'n, f64> {
         let stopped = || stop.load(Ordering::Relaxed);
-        let plan = Plan { rows: self.rows, steps: self.steps, threads: self.threads, ..Plan::crown(&stopped) };
+        let plan = Plan { forward: self.forward, rows: self.rows, steps: self.steps, threads: self.threads, ..Plan::crown(&stopped) };
         Relaxation::planned(prepared, &self.region(region, prepared.graph.element), plan)
     }
 }

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from conftest import dense
 
-METHODS = ["interval", "crown-interval", "crown", "alpha"]
+METHODS = ["interval", "forward", "crown-interval", "crown-forward", "crown", "alpha"]
 
 
 @pytest.mark.parametrize("activation", ["Relu", "Sigmoid", "Tanh"])

@@ -7,6 +7,7 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use super::forward::Forward;
 use super::slopes::{Descent, Slopes};
 use super::sweep::SLACK;
 use super::{Bounds, Network};
@@ -43,6 +44,8 @@ impl<F: Kernel> NodeLines<F> {
 pub struct Plan<'p> {
     /// Proved ranges of a box that contains this one, which hold here too.
     pub inherited: Option<&'p Bounds>,
+    /// Forward affine bounds of all nodes: they pay where few inputs vary.
+    pub forward: bool,
     /// Backward rows for elements whose readers' relaxations are loose.
     pub rows: bool,
     /// Slope steps for rows that are still loose after CROWN.
@@ -58,7 +61,7 @@ pub struct Plan<'p> {
 impl<'p> Plan<'p> {
     /// CROWN of everything, by one thread.
     pub fn crown(stop: &'p (dyn Fn() -> bool + Sync)) -> Plan<'p> {
-        Plan { inherited: None, rows: true, steps: 0, threads: 1, most_work: f64::INFINITY, stop }
+        Plan { inherited: None, forward: false, rows: true, steps: 0, threads: 1, most_work: f64::INFINITY, stop }
     }
 }
 
@@ -106,6 +109,7 @@ impl<'n, F: Working> Relaxation<'n, F> {
         let mut relaxation =
             Relaxation { network, bounds: Bounds::default(), empty: false, work: 0.0, lines: vec![], sweep: vec![], deployed: vec![] };
         let mut taken = 0;
+        let mut forward = plan.forward.then(|| Forward::new(network, input));
         for (id, node) in network.graph.nodes.iter().enumerate() {
             let (ranges, magnitude) = match &node.operation {
                 Operation::Input => {
@@ -121,13 +125,22 @@ impl<'n, F: Working> Relaxation<'n, F> {
             if let Some(known) = plan.inherited.and_then(|b| b.ranges.get(id)) {
                 relaxation.meet(id, known);
             }
+            if (plan.stop)() {
+                forward = None;
+            }
+            if let Some(forward) = &mut forward {
+                let start = taken - if matches!(node.operation, Operation::Input) { node.len() } else { 0 };
+                relaxation.work += forward.work(id);
+                let known = forward.node(id, &relaxation.bounds, start);
+                relaxation.meet(id, &known);
+            }
             // Rows that start at a scalar node go through its lines; those of an affine node are computed when first needed.
             let scalar = matches!(node.operation, Operation::Scalar(_));
             if scalar {
                 relaxation.push_terms(id);
             }
             if plan.rows && !network.shallow[id] {
-                relaxation.tighten(id, plan);
+                relaxation.tighten(id, plan, forward.as_ref());
             }
             if !scalar {
                 relaxation.push_terms(id);
@@ -169,6 +182,16 @@ impl<'n, F: Working> Relaxation<'n, F> {
         self.deployed.push(deployed);
     }
 
+    /// Multiplications that backward rows for all loose elements would take, about.
+    pub fn rows_work(&self) -> f64 {
+        let mut below = 0.0;
+        let of_node = |(id, own): (NodeId, &f64)| {
+            below += own;
+            if self.network.shallow[id] { 0.0 } else { 2.0 * self.loose(id).len() as f64 * below }
+        };
+        self.network.work.iter().enumerate().map(of_node).sum()
+    }
+
     /// Elements of node `id` whose readers' relaxations depend on how tight their intervals are.
     fn loose(&self, id: NodeId) -> Vec<usize> {
         let graph = self.network.graph;
@@ -189,15 +212,17 @@ impl<'n, F: Working> Relaxation<'n, F> {
     }
 
     /// Backward rows for both ends of the loose elements of node `id`, intersected with what is known.
-    fn tighten(&mut self, id: NodeId, plan: Plan) {
+    fn tighten(&mut self, id: NodeId, plan: Plan, forward: Option<&Forward>) {
+        let mut picked = self.loose(id);
+        picked.retain(|&i| !forward.is_some_and(|f| f.is_sharp(id, i)));
         let widest = self.network.graph.nodes[..=id].iter().map(|n| n.len()).max().unwrap_or(1).max(1);
         let least = (MOST_NUMBERS / widest).clamp(2, 32);
         let most = (SWEEP_NUMBERS / widest).clamp(least, SWEEP_ROWS);
-        self.tighten_rows(id, most, 0, plan, |relaxation, starts, count| relaxation.sweep_bounds(starts, count));
+        self.tighten_rows(id, &picked, most, 0, plan, |relaxation, starts, count| relaxation.sweep_bounds(starts, count));
         if plan.steps > 0 {
             let kept = Slopes::numbers_per_row(self, id).max(1);
             let descent = Descent::of(plan.steps);
-            self.tighten_rows(id, most.min((SLOPE_NUMBERS / kept).max(2)), plan.steps, plan, |relaxation, starts, count| {
+            self.tighten_rows(id, &picked, most.min((SLOPE_NUMBERS / kept).max(2)), plan.steps, plan, |relaxation, starts, count| {
                 let forms = relaxation.optimised(&starts, count, descent, &|_| (plan.stop)());
                 forms.iter().map(|f| f.bound).collect()
             });
@@ -208,12 +233,12 @@ impl<'n, F: Working> Relaxation<'n, F> {
     fn tighten_rows(
         &mut self,
         id: NodeId,
+        picked: &[usize],
         most: usize,
         steps: usize,
         plan: Plan,
         bound: impl Fn(&Self, Vec<(NodeId, Vec<F>)>, usize) -> Vec<f64> + Sync,
     ) {
-        let picked = self.loose(id);
         let below: f64 = self.network.work[..=id].iter().sum();
         let work = 2.0 * picked.len() as f64 * below * (1 + 2 * steps) as f64;
         if self.work + work > plan.most_work {

@@ -3,6 +3,7 @@
 pub mod chain;
 mod crown;
 pub mod exact;
+mod forward;
 mod game;
 mod interval;
 mod network;

@@ -39,6 +39,8 @@ pub struct Boxes<'a> {
     pub single: Objectives<f32>,
     /// As `single`.
     pub double: Objectives<f64>,
+    /// Forward affine bounds of every part, before backward rows.
+    pub forward: bool,
     /// Slope steps for rows that CROWN leaves open.
     pub steps: usize,
     /// Says whether a point is a counterexample; looked at only where `look` says so.
@@ -102,7 +104,7 @@ impl Method for Boxes<'_> {
 
 impl Boxes<'_> {
     fn bound_in<F: Working>(&self, part: Part, eager: bool, objectives: &Objectives<F>) -> Step<Part> {
-        let plan = Plan { inherited: part.inherited.as_deref(), ..Plan::crown(self.stop) };
+        let plan = Plan { inherited: part.inherited.as_deref(), forward: self.forward, ..Plan::crown(self.stop) };
         let relaxation = Relaxation::<F>::planned(self.network, &part.region, plan);
         if (self.stop)() || relaxation.empty {
             // Stopped half-way, or ranges that contradict each other, which those of a box cannot.

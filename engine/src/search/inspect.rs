@@ -14,6 +14,8 @@ use checker::Semantics;
 pub enum BoundMethod {
     /// Interval arithmetic.
     Interval,
+    /// Forward affine bounds: one linear function of the inputs per value.
+    Forward,
     /// Backward propagation of linear bounds, also for intermediate values.
     Crown,
     /// The same with optimised slopes, for outputs and intermediate values.
@@ -34,12 +36,13 @@ pub fn output_bounds(network: &Graph, case: &Case, method: BoundMethod, config: 
     let input = Ranges { low, high };
     let steps = if method == BoundMethod::Slopes { STEPS } else { 0 };
     let stop = || config.is_over();
-    let plan = Plan { rows: method != BoundMethod::Interval, steps, threads: config.threads, ..Plan::crown(&stop) };
+    let backward = matches!(method, BoundMethod::Crown | BoundMethod::Slopes);
+    let plan = Plan { rows: backward, forward: method == BoundMethod::Forward, steps, threads: config.threads, ..Plan::crown(&stop) };
     let relaxation = Relaxation::<f64>::planned(&net, &input, plan);
     let mut all = Ranges::default();
     for &id in &network.outputs {
         let mut ranges = relaxation.bounds.ranges[id].clone();
-        if method != BoundMethod::Interval {
+        if backward {
             tighten(&relaxation, id, steps, &mut ranges);
         }
         all.low.extend(ranges.low);

@@ -25,6 +25,8 @@ const STEPS: usize = 20;
 const PART_STEPS: usize = 6;
 /// Inputs are split where at most so many of them vary.
 const MOST_SPLIT_INPUTS: usize = 64;
+/// Backward rows for nodes that take so many times the multiplications of a forward pass are left out but for the cheapest.
+const DEAR_ROWS: f64 = 100.0;
 /// Multiplications per second and thread that effort is planned with.
 const SPEED: f64 = 1e10;
 /// Seconds to plan for where there is no limit.
@@ -287,6 +289,17 @@ impl Root<'_> {
         let single = self.solver.network.element == Element::F32;
         let (mut crown_work, mut swept) = (0.0f64, false);
         let varying = (0..self.region.len()).filter(|&d| is_worth_splitting(self.region.at(d))).count();
+        if varying <= MOST_SPLIT_INPUTS {
+            let (judged, work, rows_work) = self.bound_forward(&left.open);
+            statistics.subproblems += 1;
+            left = judged;
+            if rows_work > DEAR_ROWS * work && !left.open.is_empty() && !self.solver.stopped() {
+                if let Some(witness) = self.long_attack(&left.open, &left.points, 1, statistics) {
+                    return CaseOutcome::Refuted(witness);
+                }
+                return self.search(left, true, statistics);
+            }
+        }
         for (double, steps) in [(false, 0), (true, 0), (false, STEPS)] {
             if swept && steps == 0 && !left.open.is_empty() && varying > MOST_SPLIT_INPUTS && !self.solver.stopped() {
                 // Neurons are the better split, and their trees optimise slopes themselves.
@@ -327,7 +340,17 @@ impl Root<'_> {
                 format!("branch and bound for a network of this kind with more than {MOST_SPLIT_INPUTS} inputs that vary ({varying})");
             return CaseOutcome::Open(Reason::Unsupported(reason), Some(left.worst));
         }
-        self.search(left, statistics)
+        self.search(left, false, statistics)
+    }
+
+    /// Bounds of the whole box by a forward pass and backward rows of the objectives alone; the multiplications of the pass, and those that
+    /// backward rows for the nodes would take.
+    fn bound_forward(&self, open: &[usize]) -> (Judgement, f64, f64) {
+        let stop = || self.solver.stopped();
+        let plan = Plan { rows: false, forward: true, ..Plan::crown(&stop) };
+        let relaxation = Relaxation::<f64>::planned(self.network, &self.region, plan);
+        let forms = bound_rows(&relaxation, &self.double, &rows_of(&self.double, open), 0, &stop);
+        (forms.judge(&self.double, open, &self.region), relaxation.work, relaxation.rows_work())
     }
 
     /// Bounds of the whole box in `F`, the objectives in `f64`; and the multiplications that the rows of nodes took.
@@ -362,7 +385,9 @@ impl Root<'_> {
         }
         let per_evaluation = 3.0 * self.network.work.iter().sum::<f64>();
         let effort = Effort { restarts: 64.max(2 * open.len().min(64)), steps: 60 };
-        let rounds = (self.budget() / (per_evaluation * (effort.restarts * effort.steps) as f64)).clamp(1.0, most as f64) as u64;
+        // One round in any case unless it takes the whole time.
+        let affordable = self.budget() / (per_evaluation * (effort.restarts * effort.steps) as f64);
+        let rounds = if affordable < 0.25 { 0 } else { affordable.clamp(1.0, most as f64) as u64 };
         for round in 0..rounds {
             let starts = if round == 0 { points } else { &[] };
             let (point, evaluations) = self.attack(&self.region, open, starts, effort, most + round);
@@ -386,8 +411,8 @@ impl Root<'_> {
         attack.run(effort, &starts, &check, &|| self.solver.stopped())
     }
 
-    /// Branch and bound on inputs.
-    fn search(&self, left: Judgement, statistics: &mut Statistics) -> CaseOutcome {
+    /// Branch and bound on inputs, with forward bounds of the parts or without.
+    fn search(&self, left: Judgement, forward: bool, statistics: &mut Statistics) -> CaseOutcome {
         let solver = self.solver;
         let stop = || solver.stopped();
         let (case, first, semantics) = (self.case, self.first, self.semantics);
@@ -395,6 +420,7 @@ impl Root<'_> {
             network: self.network,
             single: self.single.clone(),
             double: self.double.clone(),
+            forward,
             steps: PART_STEPS,
             check: &|x| solver.check(case, first, semantics, x).is_some(),
             attack: &|region, aims, effort, seed| self.attack(region, aims, &[], effort, seed).0,
