@@ -5,6 +5,7 @@
 //! changes the rounding mode or flushes subnormals.
 
 mod aligned;
+pub mod banded;
 pub mod hinges;
 mod packed;
 mod portable;

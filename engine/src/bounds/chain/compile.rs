@@ -10,6 +10,9 @@ use crate::ops::{Affine, Operation};
 /// A chain's matrices are dense: beyond this many weights the general sweep is the better engine.
 const MOST_WEIGHTS: usize = 8 << 20;
 
+/// Smaller matrices are multiplied as they are, even if they are mostly zeros.
+const LEAST_SPARSE: usize = 4096;
+
 /// One element of a value as a weighted sum of variables (inputs and hinge outputs).
 #[derive(Clone, Debug, Default)]
 pub(in crate::bounds) struct Expression {
@@ -259,9 +262,11 @@ fn layer<F: Kernel>(neurons: &[Neuron], below: &[usize]) -> Option<Layer<F>> {
     if !neurons.iter().all(|n| finite(&n.sum)) || !weights.iter().all(|w| w.is_finite()) {
         return None;
     }
+    let nonzero = weights.iter().filter(|w| **w != F::ZERO).count();
     Some(Layer {
         neurons: neurons.len(),
         below: below.len(),
+        sparse: weights.len() >= LEAST_SPARSE && nonzero < weights.len() / 4,
         weights,
         bias: neurons.iter().map(|n| n.sum.bias).collect(),
         bias_error: neurons.iter().map(|n| n.sum.bias_error).collect(),

@@ -1,9 +1,11 @@
 //! One hidden layer as seen from one part of the input set: neurons that are not provably zero, and their lines.
 
+use std::ops::Range;
+
 use super::Layer;
 use crate::bounds::Deployed;
 use crate::kernels::rows::{self, Lines};
-use crate::kernels::{Aligned, Kernel, LANES, padded};
+use crate::kernels::{Aligned, Kernel, LANES, banded, padded};
 use crate::numerics::rounding::gamma;
 
 /// A layer reduced to its live neurons, with everything that a backward step through it needs.
@@ -18,6 +20,8 @@ pub struct Reduced<F> {
     pub width: usize,
     /// Weights of the live neurons on the live values below: `live.len()` rows of the lower layer's `width`.
     pub weights: Aligned<F>,
+    /// Where each row of `weights` is not zero; empty for layers that are not mostly zeros.
+    pub(super) bands: Vec<Range<usize>>,
     /// At least `sum_j |W_ij| |h_j| + |constants|` per live neuron.
     pub magnitude: Aligned<F>,
     /// At least `|value|` of each live neuron as the layer above reads it.
@@ -92,6 +96,11 @@ impl<F: Kernel> Reduced<F> {
                 *t = source[i as usize];
             }
             target[below.len()..].fill(F::ZERO);
+        }
+        self.bands.clear();
+        if layer.sparse {
+            let rows = self.weights[..self.live.len() * below_width].chunks_exact(below_width.max(1));
+            self.bands.extend(rows.map(banded::band));
         }
     }
 

@@ -32,6 +32,8 @@ pub struct Layer<F> {
     pub below: usize,
     /// `W`, row-major, one row per neuron; exact.
     pub weights: Vec<F>,
+    /// True where most weights are zero.
+    pub sparse: bool,
     /// `b`.
     pub bias: Vec<f64>,
     /// How far `b` may be from the true constant (sums of constants folded at compile time).
@@ -76,6 +78,7 @@ impl<F: Kernel> Chain<F> {
         let layer = |l: &Layer<F>| Layer {
             neurons: l.neurons,
             below: l.below,
+            sparse: l.sparse,
             weights: turn(&l.weights),
             bias: l.bias.clone(),
             bias_error: l.bias_error.clone(),

@@ -3,7 +3,7 @@
 use super::bounder::{Bounder, Part, Verdict, Workspace};
 use super::layer::Reduced;
 use crate::bounds::game::combine;
-use crate::kernels::{Kernel, View, padded, rows};
+use crate::kernels::{Kernel, View, banded, padded, rows};
 use crate::proof::Fact;
 
 /// Share of rounding in sums of errors themselves, computed in `F` from positive terms.
@@ -119,7 +119,10 @@ impl<F: Kernel> Bounder<F> {
             next.grow(count * columns);
             let a = View { data: now, stride: layer.width };
             let b = View { data: &layer.weights, stride: columns };
-            F::product(count, layer.live.len(), columns, a, b, next, columns, false, false);
+            match layer.bands.is_empty() {
+                true => F::product(count, layer.live.len(), columns, a, b, next, columns, false, false),
+                false => banded::product(count, layer.live.len(), columns, a, b, &layer.bands, next, columns),
+            }
             std::mem::swap(now, next);
         }
     }
