@@ -87,6 +87,8 @@ fn layer(shape: Shape, neurons: usize, below_size: usize, output: bool, random: 
         joined: slope.iter().map(|&s| !output && s == 1.0 && shape.folded && once_in(2, random)).collect(),
         origin: vec![(0, 0); slope.len()],
         slope,
+        // Right for any weights; worth while where most are zero.
+        sparse: once_in(2, random),
     }
 }
 

@@ -7,8 +7,9 @@ use crate::graph::Graph;
 use crate::kernels::Kernel;
 use crate::ops::{Affine, Operation};
 
-/// A chain's matrices are dense: beyond this many weights the general sweep is the better engine.
-const MOST_WEIGHTS: usize = 8 << 20;
+/// A chain's matrices are stored dense, several times over (about 45 bytes per weight): beyond this many weights the general sweep is the better
+/// engine.
+const MOST_WEIGHTS: usize = 16 << 20;
 
 /// Smaller matrices are multiplied as they are, even if they are mostly zeros.
 const LEAST_SPARSE: usize = 4096;
