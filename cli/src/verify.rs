@@ -46,7 +46,7 @@ pub struct Arguments {
     /// Write the proof or the witness here, for `ironbound check`; what is proved so far, if time runs out
     #[arg(long, value_name = "FILE")]
     certificate: Option<PathBuf>,
-    /// Have the independent checker accept the proof before the verdict is printed (always done with --certificate)
+    /// Have the independent checker accept the whole proof before the verdict is printed (--certificate alone: each node once)
     #[arg(long)]
     check: bool,
     /// Go on from this certificate of the same network and query
@@ -115,7 +115,11 @@ fn certified(
     }
     let certificate = workshop.certify(&mut report).map_err(|e| Failure::new(e.to_string()))?;
     report.statistics.elapsed = config.started.elapsed();
-    let Some(Certificate { bytes, shown }) = certificate else { return Ok(report) };
+    let Some(Certificate { bytes, shown, whole }) = certificate else { return Ok(report) };
+    if arguments.check && !whole {
+        let judged = workshop.subject.judge(&bytes, config.threads);
+        judged.map_err(|why| Failure::new(format!("no verdict: the checker does not accept the whole certificate: {why}; please report this")))?;
+    }
     report.notes.extend(shown.map(|words| format!("certificate accepted: {words}")));
     if let Some(file) = &arguments.certificate {
         fs::write(file, &bytes).map_err(|e| Failure::about(file, format!("cannot be written: {e}")))?;

@@ -124,7 +124,7 @@ fn a_tree_serves_a_network_with_other_weights() {
     let bench = asking(HOLDS);
     bench.run(&["verify", "net.onnx", "query.vnnlib", "--certificate", "proof.cert"]);
     bench.write("other.onnx", &model(0.2501).bytes());
-    let reused = bench.run(&["verify", "other.onnx", "query.vnnlib", "--reuse", "proof.cert", "--certificate", "new.cert"]);
+    let reused = bench.run(&["verify", "other.onnx", "query.vnnlib", "--reuse", "proof.cert", "--check", "--certificate", "new.cert"]);
     assert_eq!((reused.verdict(), reused.code), ("unsat", 0), "{reused:?}");
     assert_eq!(bench.run(&["check", "other.onnx", "query.vnnlib", "new.cert"]).code, 0);
     // A tree proves nothing by itself: where the property fails, it is found to fail or stays open.

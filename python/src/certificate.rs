@@ -40,7 +40,7 @@ pub fn certified(
         None => decide(),
     };
     let made = workshop.certify(&mut report).map_err(|e| e.to_string())?;
-    let accepted = made.and_then(|Certificate { bytes, shown }| Some((bytes, shown?)));
+    let accepted = made.and_then(|Certificate { bytes, shown, .. }| Some((bytes, shown?)));
     if accepted.is_none() && matches!(report.verdict, Verdict::Holds { .. }) && !report.notes.iter().any(|n| n.contains("certified")) {
         report.notes.push("not certified: this proof left no record".into());
     }

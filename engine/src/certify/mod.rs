@@ -116,6 +116,8 @@ pub struct Certificate {
     pub bytes: Vec<u8>,
     /// What the checker has accepted it as showing, in words; none if it has no rule for a witness (a note says so).
     pub shown: Option<String>,
+    /// True if the checker has seen these very bytes at one go; otherwise it has accepted every node of them, some of them after the others.
+    pub whole: bool,
 }
 
 /// How an earlier certificate is started from.
@@ -195,7 +197,7 @@ impl Workshop<'_> {
                 let bytes = self.witness(witness)?;
                 let judged = self.subject.judge(&bytes, self.config.threads);
                 let shown = judged.map_err(|why| report.notes.push(format!("not certified: {why}"))).ok();
-                Ok(Some(Certificate { bytes, shown }))
+                Ok(Some(Certificate { bytes, shown, whole: true }))
             }
             Verdict::Holds { .. } => self.mended(report),
             Verdict::Unknown { .. } => self.partial(report),
@@ -232,6 +234,7 @@ impl Workshop<'_> {
         };
         for round in 0..MOST_ROUNDS {
             if rejected.is_empty() {
+                let whole = accepted.is_some() && mended == 0;
                 let shown = match accepted.filter(|_| mended == 0) {
                     Some(accepted) => words(proof.semantics, &accepted),
                     None => {
@@ -241,7 +244,7 @@ impl Workshop<'_> {
                 };
                 let bytes = self.subject.bytes(&proof)?;
                 report.proof = Some(proof);
-                return Ok(Some(Certificate { bytes, shown: Some(shown) }));
+                return Ok(Some(Certificate { bytes, shown: Some(shown), whole }));
             }
             mended += rejected.len();
             let (nodes, known) = reopen(read, &proof, &rejected, self.config.threads)?;
@@ -277,7 +280,7 @@ impl Workshop<'_> {
             if rejected.is_empty() {
                 report.statistics.proved = accepted.proved;
                 let shown = Some(words(proof.semantics, &accepted));
-                return Ok(Some(Certificate { bytes: self.subject.bytes(&proof)?, shown }));
+                return Ok(Some(Certificate { bytes: self.subject.bytes(&proof)?, shown, whole: true }));
             }
             reopen(read, &proof, &rejected, self.config.threads)?;
         }
