@@ -118,7 +118,9 @@ fn certified(
     let Some(Certificate { bytes, shown, whole }) = certificate else { return Ok(report) };
     if arguments.check && !whole {
         let judged = workshop.subject.judge(&bytes, config.threads);
-        judged.map_err(|why| Failure::new(format!("no verdict: the checker does not accept the whole certificate: {why}; please report this")))?;
+        judged.map_err(|why| {
+            Failure::new(format!("no verdict: the checker does not accept the whole certificate: {why}; please report this"))
+        })?;
     }
     report.notes.extend(shown.map(|words| format!("certificate accepted: {words}")));
     if let Some(file) = &arguments.certificate {

@@ -25,7 +25,7 @@ const STEPS: usize = 20;
 const PART_STEPS: usize = 6;
 /// Inputs are split where at most so many of them vary.
 const MOST_SPLIT_INPUTS: usize = 64;
-/// Backward rows for nodes that take so many times the multiplications of a forward pass are left out but for the cheapest.
+/// Backward rows that take so many times the multiplications of a forward pass are dear: then parts get forward bounds first.
 const DEAR_ROWS: f64 = 100.0;
 /// Multiplications per second and thread that effort is planned with.
 const SPEED: f64 = 1e10;
@@ -289,11 +289,10 @@ impl Root<'_> {
         let single = self.solver.network.element == Element::F32;
         let (mut crown_work, mut swept) = (0.0f64, false);
         let varying = (0..self.region.len()).filter(|&d| is_worth_splitting(self.region.at(d))).count();
-        if varying <= MOST_SPLIT_INPUTS {
-            let (judged, work, rows_work) = self.bound_forward(&left.open);
+        if self.forward_pays() {
             statistics.subproblems += 1;
-            left = judged;
-            if rows_work > DEAR_ROWS * work && !left.open.is_empty() && !self.solver.stopped() {
+            left = self.bound_forward(&left.open);
+            if !left.open.is_empty() && !self.solver.stopped() {
                 if let Some(witness) = self.long_attack(&left.open, &left.points, 1, statistics) {
                     return CaseOutcome::Refuted(witness);
                 }
@@ -343,14 +342,19 @@ impl Root<'_> {
         self.search(left, false, statistics)
     }
 
-    /// Bounds of the whole box by a forward pass and backward rows of the objectives alone; the multiplications of the pass, and those that
-    /// backward rows for the nodes would take.
-    fn bound_forward(&self, open: &[usize]) -> (Judgement, f64, f64) {
+    /// True where few inputs vary and backward rows for all nodes that intervals leave loose would cost far more than a forward pass.
+    fn forward_pays(&self) -> bool {
+        let varying = (0..self.region.len()).filter(|&d| self.region.low[d] < self.region.high[d]).count();
+        let pass = (varying + 2) as f64 * self.network.work.iter().sum::<f64>();
+        varying <= MOST_SPLIT_INPUTS && Relaxation::<f64>::interval(self.network, &self.region).rows_work() > DEAR_ROWS * pass
+    }
+
+    /// Bounds of the whole box by a forward pass and backward rows of the objectives alone.
+    fn bound_forward(&self, open: &[usize]) -> Judgement {
         let stop = || self.solver.stopped();
         let plan = Plan { rows: false, forward: true, ..Plan::crown(&stop) };
         let relaxation = Relaxation::<f64>::planned(self.network, &self.region, plan);
-        let forms = bound_rows(&relaxation, &self.double, &rows_of(&self.double, open), 0, &stop);
-        (forms.judge(&self.double, open, &self.region), relaxation.work, relaxation.rows_work())
+        bound_rows(&relaxation, &self.double, &rows_of(&self.double, open), 0, &stop).judge(&self.double, open, &self.region)
     }
 
     /// Bounds of the whole box in `F`, the objectives in `f64`; and the multiplications that the rows of nodes took.

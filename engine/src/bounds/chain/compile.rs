@@ -7,9 +7,12 @@ use crate::graph::Graph;
 use crate::kernels::Kernel;
 use crate::ops::{Affine, Operation};
 
-/// A chain's matrices are stored dense, several times over (about 45 bytes per weight): beyond this many weights the general sweep is the better
-/// engine.
-const MOST_WEIGHTS: usize = 16 << 20;
+/// A chain's matrices are stored dense: beyond this many weights the general sweep is the better engine.
+const MOST_WEIGHTS: usize = 8 << 20;
+/// As [`MOST_WEIGHTS`], where all inputs can be split: no convolutions of pictures, which would be multiplied as matrices.
+const MOST_WEIGHTS_OF_FEW: usize = 16 << 20;
+/// So many inputs are few.
+const FEW_INPUTS: usize = 64;
 
 /// Smaller matrices are multiplied as they are, even if they are mostly zeros.
 const LEAST_SPARSE: usize = 4096;
@@ -185,7 +188,7 @@ impl Compiler {
                 false => now.iter().map(|&v| self.neuron(v, k)).collect(),
             };
             stored += neurons.len() * below.len();
-            if stored > MOST_WEIGHTS {
+            if stored > if inputs <= FEW_INPUTS { MOST_WEIGHTS_OF_FEW } else { MOST_WEIGHTS } {
                 return None;
             }
             layers.push(layer::<F>(&neurons, &below)?);
