@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """CPU seconds of Ironbound beside the recorded ones of its peers, on the same instances.
 
-    bench/peers.py IRONBOUND PEERS_FOLDER [--only acas] [--runs 5] [-- further options of `ironbound verify`]
+    bench/peers.py IRONBOUND PEERS_FOLDER [--only acas] [--runs 5]
 
 PEERS_FOLDER holds `figures.csv` (instance, tool, cores, result, cpu_s, ...) and `instances/`. Every instance is run
 `--runs` times on one thread; the median of user plus system time of the whole process counts. A peer that did not solve
@@ -32,7 +32,6 @@ def main():
     parser.add_argument("peers", type=Path)
     parser.add_argument("--only", default="acas")
     parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("options", nargs="*")
     args = parser.parse_args()
     rows = [r for r in csv.DictReader(open(args.peers / "figures.csv")) if r["instance"].startswith(args.only) and r["cores"] == "1"]
     tools = ["nnenum", "abcrown", "abcrown-cpu", "marabou", "neuralsat"]
@@ -41,13 +40,14 @@ def main():
     for name in dict.fromkeys(r["instance"] for r in rows):
         mine = [r for r in rows if r["instance"] == name]
         onnx, vnnlib = (args.peers / mine[0][k] for k in ("onnx", "vnnlib"))
-        command = [args.ironbound, "verify", os.fspath(onnx), os.fspath(vnnlib), "--threads", "1", "--timeout", mine[0]["timeout_s"], *args.options]
+        command = [args.ironbound, "verify", os.fspath(onnx), os.fspath(vnnlib), "--threads", "1", "--timeout", mine[0]["timeout_s"]]
         results = [measure(command) for _ in range(args.runs)]
         own = max(statistics.median(cpu for _, cpu in results), 1e-3)
         cells = []
         for tool in tools:
             row = next((r for r in mine if r["tool"] == tool and r["cpu_s"]), None)
-            if row is None:
+            # Time spent without an answer is no figure.
+            if row is None or results[0][0] not in ("sat", "unsat"):
                 cells.append("-")
                 continue
             solved = row["result"] in ("sat", "unsat")
