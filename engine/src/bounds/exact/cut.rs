@@ -5,9 +5,14 @@
 //! each the rise of `h` that it brings (Tjandraatmadja et al., NeurIPS 2020; Anderson et al. 2020). Whatever coefficients
 //! come out, `h <= g z + g0` holds once `g0` is at least the maximum over the box of either side's `a - g z` and `s a - g z`.
 
+use std::sync::Arc;
+
 use super::program::Program;
 use super::state::State;
 use crate::numerics::rounding::gamma;
+
+/// A cut and its number in the certificate, once it has one.
+pub type NumberedCut = (Arc<Cut>, Option<usize>);
 
 /// `h_j <= sum g z + bias` in the node that it was made for, and below it.
 #[derive(Clone, Debug)]

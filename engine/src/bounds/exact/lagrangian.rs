@@ -10,9 +10,7 @@
 //! supremum than `G`, which bounds each range (reduced-cost tightening). Multipliers come from anywhere, the simplex
 //! method included; all rounding is accounted for here.
 
-use std::sync::Arc;
-
-use super::cut::Cut;
+use super::cut::{Cut, NumberedCut};
 use super::program::Program;
 use super::state::{Met, Span, State};
 use crate::numerics::rounding::gamma;
@@ -57,7 +55,7 @@ impl Program {
     }
 
     /// Bounds with given multipliers; `cuts` are those of the node.
-    pub fn bound(&self, state: &State, multipliers: &Multipliers, cuts: &[(Arc<Cut>, Option<usize>)], ledger: &mut Ledger) {
+    pub fn bound(&self, state: &State, multipliers: &Multipliers, cuts: &[NumberedCut], ledger: &mut Ledger) {
         let mut weighted: Vec<(&Cut, f64)> = multipliers.cuts.iter().map(|&(k, y)| (&*cuts[k as usize].0, y)).collect();
         weighted.sort_by_key(|cut| std::cmp::Reverse(cut.0.hinge));
         self.bound_with(state, &multipliers.goals, |j| (multipliers.slope[j], multipliers.add[j]), &weighted, ledger);

@@ -2,9 +2,7 @@
 //!
 //! Its solution only chooses multipliers, a point and gaps; [`Program::bound`] makes the proof.
 
-use std::sync::Arc;
-
-use super::cut::Cut;
+use super::cut::NumberedCut;
 use super::lagrangian::{Multipliers, default_slope};
 use super::program::{Program, Rows};
 use super::simplex::{End, Simplex};
@@ -95,30 +93,14 @@ pub enum Solution {
 impl Program {
     /// Solves for the goals of `disjunct` in `state`, with upper bounds `cuts` of hinges, starting from the columns `hint`.
     /// Once the bound is below `cutoff`, it stops.
-    pub fn solve(
-        &self,
-        state: &State,
-        disjunct: usize,
-        cuts: &[(Arc<Cut>, Option<usize>)],
-        hint: &[u32],
-        cutoff: f64,
-        lp: &mut Linear,
-    ) -> Solution {
+    pub fn solve(&self, state: &State, disjunct: usize, cuts: &[NumberedCut], hint: &[u32], cutoff: f64, lp: &mut Linear) -> Solution {
         let before = lp.simplex.work;
         let solution = self.solve_inner(state, disjunct, cuts, hint, cutoff, lp);
         lp.work += lp.simplex.work - before + (lp.forms.len() + lp.row.len() * lp.made.len()) as u64;
         solution
     }
 
-    fn solve_inner(
-        &self,
-        state: &State,
-        disjunct: usize,
-        cuts: &[(Arc<Cut>, Option<usize>)],
-        hint: &[u32],
-        cutoff: f64,
-        lp: &mut Linear,
-    ) -> Solution {
+    fn solve_inner(&self, state: &State, disjunct: usize, cuts: &[NumberedCut], hint: &[u32], cutoff: f64, lp: &mut Linear) -> Solution {
         let goals = &self.disjuncts[disjunct];
         lp.point.clear();
         lp.gaps.clear();
@@ -373,7 +355,7 @@ impl Program {
         }
     }
 
-    fn cut_rows(&self, state: &State, cuts: &[(Arc<Cut>, Option<usize>)], lp: &mut Linear) {
+    fn cut_rows(&self, state: &State, cuts: &[NumberedCut], lp: &mut Linear) {
         let width = lp.variables.len() + 1;
         for (k, (cut, _)) in cuts.iter().enumerate() {
             let i = self.inputs + cut.hinge as usize;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::cut::Cut;
+use super::cut::NumberedCut;
 use super::lagrangian::Ledger;
 use super::linear::{Linear, Solution};
 use super::program::Program;
@@ -35,7 +35,7 @@ impl Scratch {
 #[derive(Clone, Debug, Default)]
 pub struct Aid {
     /// Upper bounds of hinges, with their numbers in the certificate.
-    pub cuts: Vec<(Arc<Cut>, Option<usize>)>,
+    pub cuts: Vec<NumberedCut>,
     /// Columns that were basic in the linear program.
     pub basis: Vec<u32>,
 }
