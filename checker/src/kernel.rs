@@ -110,11 +110,10 @@ fn is_negative(x: Vector) -> Vector {
     std::array::from_fn(|l| 0.5 - (0.5f64).copysign(x[l]))
 }
 
-/// The positive and the negative part, exactly (comparisons are not compiled to vectors). Numbers above half the largest
-/// one become infinite, NaN stays NaN.
+/// The positive and the negative part; both 0 for NaN.
 #[inline(always)]
 fn parts(x: Vector) -> (Vector, Vector) {
-    (std::array::from_fn(|l| 0.5 * (x[l] + x[l].abs())), std::array::from_fn(|l| 0.5 * (x[l] - x[l].abs())))
+    (std::array::from_fn(|l| x[l].max(0.0)), std::array::from_fn(|l| x[l].min(0.0)))
 }
 
 /// The whole vectors of a slice.
@@ -156,15 +155,19 @@ impl Kernel for Product<'_> {
             }
             return;
         }
+        // A short operand must not end a sum early.
+        self.b = &self.b[..(self.depth - 1) * self.b_stride + self.columns];
         let mut j = 0;
         while j < self.columns {
-            // These blocks stay in registers; larger ones were measured not to.
-            match (self.columns - j) / LANES {
-                1 => self.column_block::<4, 1, FUSED>(j),
-                2 | 3 => self.column_block::<4, 2, FUSED>(j),
-                _ => self.column_block::<2, 4, FUSED>(j),
+            // These blocks stay in registers and keep both multipliers busy; larger ones were measured not to.
+            let vectors = ((self.columns - j) / LANES).min(4);
+            match vectors {
+                1 => self.column_block::<8, 1, FUSED>(j),
+                2 => self.column_block::<8, 2, FUSED>(j),
+                3 => self.column_block::<4, 3, FUSED>(j),
+                _ => self.column_block::<4, 4, FUSED>(j),
             }
-            j += LANES * [1, 2, 2, 4][((self.columns - j) / LANES).min(4) - 1];
+            j += LANES * vectors;
         }
     }
 }
@@ -178,30 +181,36 @@ impl Product<'_> {
             self.block::<M, V, FUSED>(i, j);
             i += M;
         }
-        while i < self.rows {
+        while i + 2 <= self.rows {
+            self.block::<2, V, FUSED>(i, j);
+            i += 2;
+        }
+        if i < self.rows {
             self.block::<1, V, FUSED>(i, j);
-            i += 1;
         }
     }
 
     #[inline(always)]
     fn block<const M: usize, const V: usize, const FUSED: bool>(&mut self, i: usize, j: usize) {
+        // Slices of one visible length, so that no index in the loop below has to be checked.
         let depth = self.depth;
-        let rows: [&[f64]; M] = std::array::from_fn(|r| &self.a[(i + r) * self.a_stride..][..depth]);
+        let mut rows: [&[f64]; M] = [&[]; M];
+        for r in 0..M {
+            rows[r] = &self.a[(i + r) * self.a_stride..][..depth];
+        }
         let mut sums = [[[0.0; LANES]; V]; M];
-        for k in 0..depth {
-            let b = vectors(&self.b[k * self.b_stride + j..][..V * LANES]);
-            let b: [Vector; V] = std::array::from_fn(|v| b[v]);
+        for (k, b) in self.b.chunks(self.b_stride).take(depth).enumerate() {
+            let b = vectors(&b[j..][..V * LANES]);
             for r in 0..M {
                 for v in 0..V {
                     sums[r][v] = multiply_add::<FUSED>([rows[r][k]; LANES], b[v], sums[r][v]);
                 }
             }
         }
-        for (r, sums) in sums.iter().enumerate() {
+        for r in 0..M {
             let target: &mut [Vector] = self.c[(i + r) * self.c_stride + j..][..V * LANES].as_chunks_mut().0;
-            for (t, s) in target.iter_mut().zip(sums) {
-                *t = std::array::from_fn(|l| if self.accumulate { t[l] + s[l] } else { s[l] });
+            for v in 0..V {
+                target[v] = if self.accumulate { sum(target[v], sums[r][v]) } else { sums[r][v] };
             }
         }
     }
@@ -243,24 +252,42 @@ pub struct Pass<'a> {
 
 impl Kernel for Pass<'_> {
     #[inline(always)]
-    fn run<const FUSED: bool>(self) {
+    fn run<const FUSED: bool>(mut self) {
+        // Several rows at once: each one's sums wait for their own last step only.
+        let (rows, mut r) = (self.constants.len(), 0);
+        while r + 4 <= rows {
+            self.rows::<4, FUSED>(r);
+            r += 4;
+        }
+        while r < rows {
+            self.rows::<1, FUSED>(r);
+            r += 1;
+        }
+    }
+}
+
+impl Pass<'_> {
+    #[inline(always)]
+    fn rows<const M: usize, const FUSED: bool>(&mut self, first: usize) {
         let n = self.width / LANES;
         let (us, ls) = (&vectors(self.lines.upper_slope)[..n], &vectors(self.lines.lower_slope)[..n]);
         let (uc, lc) = (&vectors(self.lines.upper_constant)[..n], &vectors(self.lines.lower_constant)[..n]);
         let er = &vectors(self.lines.error)[..n];
-        let rows = self.coefficients.chunks_exact_mut(self.width.max(1));
-        for ((row, k), e) in rows.zip(self.constants).zip(self.errors) {
-            let row: &mut [Vector] = &mut row.as_chunks_mut().0[..n];
-            let (mut constant, mut wrong) = (*k, *e);
-            for i in 0..n {
-                let x = row[i];
+        let rows: &mut [Vector] = &mut self.coefficients[first * self.width..][..M * self.width].as_chunks_mut().0;
+        let (mut constants, mut errors) = ([[0.0; LANES]; M], [[0.0; LANES]; M]);
+        for i in 0..n {
+            for r in 0..M {
+                let x = rows[r * n + i];
                 let (above, below) = parts(x);
-                constant = multiply_add::<FUSED>(below, lc[i], multiply_add::<FUSED>(above, uc[i], constant));
-                wrong = multiply_add::<FUSED>(absolute(x), er[i], wrong);
+                constants[r] = multiply_add::<FUSED>(below, lc[i], multiply_add::<FUSED>(above, uc[i], constants[r]));
+                errors[r] = multiply_add::<FUSED>(absolute(x), er[i], errors[r]);
                 // One of the products is zero, so this rounds once.
-                row[i] = multiply_add::<FUSED>(above, us[i], multiply_add::<FUSED>(below, ls[i], [0.0; LANES]));
+                rows[r * n + i] = multiply_add::<FUSED>(above, us[i], product(below, ls[i]));
             }
-            (*k, *e) = (constant, wrong);
+        }
+        for r in 0..M {
+            self.constants[first + r] = sum(self.constants[first + r], constants[r]);
+            self.errors[first + r] = sum(self.errors[first + r], errors[r]);
         }
     }
 }

@@ -280,7 +280,7 @@ impl Stepper<'_> {
         let Step::Hinge(activation, s, _) = &self.relaxed.plan.nodes[id].step else { return f64::INFINITY };
         for slope in [1.0, *s] {
             self.begin_row(state);
-            if slope != 0.0 && !self.batch.add_operand(&self.relaxed, id, j, slope, 0) {
+            if slope != 0.0 && !self.batch.add_operand(&self.relaxed, id, j, &[(0, slope)]) {
                 return f64::INFINITY;
             }
             for &(id, j, g) in &cap.terms {
@@ -320,6 +320,7 @@ impl Stepper<'_> {
 /// No term of a sum that is at least 0 lies further below its maximum than the bound of the sum.
 fn shrink_all(v: &[f64], total: f64, terms: &[Term], state: &mut State) {
     let (low, high) = (state.low.clone(), state.high.clone());
+    state.settled = false;
     shrink(v, total, (&low, &high), (&mut state.low, &mut state.high));
     for term in terms {
         let least = (term.most - total).next_down();

@@ -218,13 +218,12 @@ impl<'p> Relaxed<'p> {
         let (start, len) = (self.plan.activations[activation].start, self.plan.nodes[id].len);
         let (above, fixed) = (&state.above[start..][..len], &state.fixed[start..][..len]);
         // A fixed element's line is a fact that is kept fresh.
-        let alive = |j: usize| slope != 0.0 || above[j] > 0.0 || fixed[j];
-        let count = (0..len).filter(|&j| alive(j)).count();
+        let alive = |j: usize| (slope != 0.0) | (above[j] > 0.0) | fixed[j];
+        let count = (0..len).map(|j| alive(j) as usize).sum::<usize>();
         let live = &mut state.live[activation];
-        let kept = live.iter().filter(|&&j| alive(j as usize)).count() == count && live.len() <= count + count / 4;
+        let kept = live.iter().map(|&j| alive(j as usize) as usize).sum::<usize>() == count && live.len() <= count + count / 4;
         if !kept {
-            live.clear();
-            live.extend((0..len as u32).filter(|&j| alive(j as usize)));
+            keep(len, alive, live);
         }
         let node = &mut self.nodes[id];
         if node.live != *live || node.width == 0 {
@@ -289,7 +288,7 @@ impl<'p> Relaxed<'p> {
         }
         for (k, (p, map)) in sum.parts.iter().enumerate() {
             let below = &self.nodes[*p];
-            below_most = below.value.iter().fold(below_most, |m, &x| m.max(x));
+            below_most = below_most.max(below.total);
             if gathers && matches!(map, Map::Matrix { .. }) {
                 let (weights, width) = (&self.nodes[id].gathered[k][..], below.width);
                 kernel::run(AbsoluteProducts { weights, width, factors: &below.value, out: &mut sums });
@@ -395,6 +394,18 @@ impl<'p> Relaxed<'p> {
     }
 }
 
+/// The numbers below `len` that are wanted; without branches, which could not be guessed.
+pub fn keep(len: usize, wanted: impl Fn(usize) -> bool, kept: &mut Vec<u32>) {
+    let mut count = 0;
+    kept.clear();
+    kept.resize(len, 0);
+    for j in 0..len {
+        kept[count] = j as u32;
+        count += wanted(j) as usize;
+    }
+    kept.truncate(count);
+}
+
 /// The element with the greatest lower end, whether it is at least every other, and the greatest upper end.
 pub fn pick(group: &[u32], below: &[f64], above: &[f64]) -> Pick {
     let mut element = group[0];
@@ -411,8 +422,10 @@ pub fn pick(group: &[u32], below: &[f64], above: &[f64]) -> Pick {
 
 impl Prepared {
     fn finish_values(&mut self, count: usize) {
-        self.total = self.value[..count].iter().sum::<f64>() * SLACK;
+        self.value.truncate(count);
         self.value.resize(self.width, 0.0);
+        let add = |a: Vector, b: &Vector| std::array::from_fn(|l| a[l] + b[l]);
+        self.total = kernel::total(&self.value.as_chunks().0.iter().fold([0.0; LANES], add)) * SLACK;
     }
 
     fn clear_lines(&mut self, count: usize) {

@@ -46,6 +46,8 @@ pub struct State {
     pub open: Vec<u32>,
     /// For each activation the elements that are gathered; a superset of those that may be non-zero.
     pub live: Vec<Vec<u32>>,
+    /// The lines have been taken over this very box.
+    pub settled: bool,
     /// The region is proved empty: everything holds.
     pub void: bool,
     /// Share of the root box and its disjuncts.
@@ -76,7 +78,7 @@ impl Clone for State {
         self.open.clone_from(&source.open);
         self.live.clone_from(&source.live);
         self.path.clone_from(&source.path);
-        (self.void, self.share) = (source.void, source.share);
+        (self.settled, self.void, self.share) = (source.settled, source.void, source.share);
     }
 }
 
@@ -86,10 +88,12 @@ impl Clone for State {
 pub fn upper_end(v: &[f64], constant: f64, low: &[f64], high: &[f64]) -> f64 {
     let (mut sum, mut size) = (constant, constant.abs());
     for ((&v, &l), &h) in v.iter().zip(low).zip(high) {
-        sum += if v > 0.0 { v * h } else { v * l };
+        // No branch: signs are not to be guessed.
+        sum += v * if v > 0.0 { h } else { l };
         size += v.abs() * l.abs().max(h.abs());
     }
-    (sum + (2.0 * gamma(low.len() + 4) * size + TINY * (low.len() + 2) as f64)).next_up()
+    let terms = (low.len() + 4) as f64;
+    (sum + (2.0 * SLACK * UNIT * terms * size + TINY * terms)).next_up()
 }
 
 impl State {
@@ -120,7 +124,7 @@ impl State {
 
     /// Takes every line over the box and meets the intervals with what it says.
     pub fn concretise(&mut self) {
-        if self.lower.is_empty() {
+        if self.lower.is_empty() || std::mem::replace(&mut self.settled, true) {
             return;
         }
         let (dims, mut least) = (self.low.len(), [0.0; LANES]);
@@ -170,7 +174,7 @@ impl State {
             let start = self.phase_lines.len() - dims - 1;
             self.phase_lines[start..].iter_mut().enumerate().for_each(|(d, v)| *v = sign * lines[d * n + place]);
         }
-        self.notice_empty();
+        self.void |= self.below[place] > self.above[place];
     }
 
     /// Keeps the line `v . x + constant` at or above (`lower`: at or below) element `place` where its end over the box is
@@ -191,6 +195,7 @@ impl State {
         } else if better {
             self.above[place] = bound;
         }
+        self.void |= self.below[place] > self.above[place];
         if !self.lower.is_empty() {
             let (n, sign) = (self.below.len(), if lower { -1.0 } else { 1.0 });
             let lines = if lower { &mut self.lower } else { &mut self.upper };

@@ -5,7 +5,7 @@ use crate::certificate::{Cursor, Fault};
 use crate::facts::Facts;
 use crate::intervals;
 use crate::plan::{Operand, Step};
-use crate::relax::{Relaxed, pick};
+use crate::relax::{Relaxed, keep, pick};
 use crate::rows::{Trees, batch_rows};
 use crate::state::State;
 use crate::sweep::Batch;
@@ -241,7 +241,6 @@ impl<'p> Stepper<'p> {
         }
         self.prepare(activation, state);
         refresh(&mut self.relaxed, activation, &self.elements, state, &mut self.batch);
-        state.notice_empty();
     }
 
     /// The elements whose sign (of a maximum: whose place) is open, and those of fixed phase.
@@ -252,8 +251,8 @@ impl<'p> Stepper<'p> {
         match self.step_of(activation) {
             _ if place.shallow && self.relaxed.plan.lined => (),
             Step::Hinge(_, slope, _) => {
-                let wanted = |j: usize| (below[j] < 0.0 && above[j] > 0.0 && *slope != 1.0) || state.fixed[place.start + j];
-                self.elements.extend((0..place.len as u32).filter(|&j| wanted(j as usize)));
+                let (fixed, open) = (&state.fixed[place.start..][..place.len], *slope != 1.0);
+                keep(place.len, |j| ((below[j] < 0.0) & (above[j] > 0.0) & open) | fixed[j], &mut self.elements);
             }
             Step::Maximum(_, groups, _) => {
                 for group in groups {
@@ -322,7 +321,7 @@ impl<'p> Stepper<'p> {
             }
         }
         match hull {
-            Some((low, high)) => (state.low, state.high) = (low, high),
+            Some((low, high)) => (state.low, state.high, state.settled) = (low, high, false),
             None => state.void |= !state.open.is_empty(),
         }
         Ok(())
@@ -435,7 +434,7 @@ fn open_disjunct(cursor: &mut Cursor, case: &Prepared, state: &State) -> Result<
 fn from_end<'a>(relaxed: &'a Relaxed, node: usize, ends: &'a [usize]) -> impl Fn(&mut Batch, usize, usize) -> bool + Sync + 'a {
     move |batch, owner, row| {
         let sign = if ends[owner] % 2 == 1 { -1.0 } else { 1.0 };
-        batch.add_operand(relaxed, node, ends[owner] / 2, sign, row)
+        batch.add_operand(relaxed, node, ends[owner] / 2, &[(row, sign)])
     }
 }
 
@@ -447,8 +446,7 @@ pub fn refresh(relaxed: &mut Relaxed, activation: usize, elements: &[u32], state
         batch.start(2 * chunk.len(), plan.nodes.len());
         let mut swept = [true; 32];
         for (at, &j) in chunk.iter().enumerate() {
-            swept[at] = batch.add_operand(relaxed, node, j as usize, 1.0, 2 * at);
-            batch.add_operand(relaxed, node, j as usize, -1.0, 2 * at + 1);
+            swept[at] = batch.add_operand(relaxed, node, j as usize, &[(2 * at, 1.0), (2 * at + 1, -1.0)]);
         }
         batch.descend(relaxed);
         for (at, &j) in chunk.iter().enumerate().filter(|c| swept[c.0]) {

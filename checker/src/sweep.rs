@@ -59,35 +59,52 @@ impl Batch {
 
     /// The coefficients of node `id`, zeros at first: `width` per row.
     pub fn coefficients(&mut self, id: usize, width: usize) -> &mut Vec<f64> {
-        let Batch { buffers, pool, rows, .. } = self;
-        buffers[id].get_or_insert_with(|| {
-            let mut fresh = pool.pop().unwrap_or_default();
-            fresh.clear();
-            fresh.resize(*rows * width, 0.0);
-            fresh
-        })
+        let (buffer, fresh) = self.buffer(id, width);
+        if fresh {
+            buffer.fill(0.0);
+        }
+        buffer
     }
 
-    /// Adds `sign` times element `j` of the operand of the activation at `id`, everything included, to row `row`. The
+    /// As [`Batch::coefficients`], but says whether these are the first ones; any numbers stand there then.
+    fn buffer(&mut self, id: usize, width: usize) -> (&mut Vec<f64>, bool) {
+        let Batch { buffers, pool, rows, .. } = self;
+        let fresh = buffers[id].is_none();
+        let buffer = buffers[id].get_or_insert_with(|| {
+            let mut buffer = pool.pop().unwrap_or_default();
+            buffer.resize(*rows * width, 0.0);
+            buffer
+        });
+        (buffer, fresh)
+    }
+
+    /// Adds element `j` of the operand of the activation at `id`, everything included, to some rows, each time with a factor. The
     /// operand must be prepared; false if the element is provably zero and left out.
-    pub fn add_operand(&mut self, relaxed: &Relaxed, id: usize, j: usize, sign: f64, row: usize) -> bool {
+    pub fn add_operand(&mut self, relaxed: &Relaxed, id: usize, j: usize, rows: &[(usize, f64)]) -> bool {
         match &relaxed.plan.nodes[id].step {
             Step::Hinge(_, _, Operand::Joined(sum)) => {
                 let Some(r) = relaxed.nodes[id].place(relaxed.plan.nodes[id].compressed, j) else { return false };
-                self.errors[row][0] += relaxed.start_error(id, r);
-                self.constants[row][0] += sign * sum.bias.get(j).copied().unwrap_or(0.0);
+                for &(row, factor) in rows {
+                    self.errors[row][0] += relaxed.start_error(id, r);
+                    self.constants[row][0] += factor * sum.bias.get(j).copied().unwrap_or(0.0);
+                }
                 for (k, (p, map)) in sum.parts.iter().enumerate() {
                     let width = relaxed.nodes[*p].width;
-                    let target = &mut self.coefficients(*p, width)[row * width..][..width];
-                    match (map, relaxed.nodes[id].gathered.get(k)) {
-                        (Map::Matrix { .. }, Some(weights)) => {
-                            target.iter_mut().zip(&weights[r * width..]).for_each(|(t, w)| *t += sign * w);
+                    let target = self.coefficients(*p, width);
+                    for &(row, factor) in rows {
+                        let target = &mut target[row * width..][..width];
+                        match (map, relaxed.nodes[id].gathered.get(k)) {
+                            (Map::Matrix { .. }, Some(weights)) => {
+                                target.iter_mut().zip(&weights[r * width..]).for_each(|(t, w)| *t += factor * w);
+                            }
+                            _ => map.add_row(j, factor, target),
                         }
-                        _ => map.add_row(j, sign, target),
                     }
                 }
             }
-            Step::Hinge(_, _, Operand::Node(p)) | Step::Maximum(_, _, p) => self.add_element(relaxed, *p, j, sign, row),
+            Step::Hinge(_, _, Operand::Node(p)) | Step::Maximum(_, _, p) => {
+                rows.iter().for_each(|&(row, factor)| self.add_element(relaxed, *p, j, factor, row));
+            }
             _ => return false,
         }
         true
@@ -193,26 +210,24 @@ impl Batch {
         let rows = self.rows;
         for (k, (p, map)) in sum.parts.iter().enumerate() {
             let columns = relaxed.nodes[*p].width;
-            let target = self.coefficients(*p, columns);
             match (map, node.gathered.get(k)) {
                 (Map::Matrix { .. }, Some(weights)) => {
                     let depth = weights.len().checked_div(columns).unwrap_or(0);
-                    let (a, b, c) = (now, &weights[..], &mut target[..]);
-                    let strides = (node.width, columns);
+                    let (c, fresh) = self.buffer(*p, columns);
                     kernel::run(Product {
                         rows,
                         depth,
                         columns,
-                        a,
-                        a_stride: strides.0,
-                        b,
-                        b_stride: strides.1,
+                        a: now,
+                        a_stride: node.width,
+                        b: weights,
+                        b_stride: columns,
                         c,
                         c_stride: columns,
-                        accumulate: true,
+                        accumulate: !fresh,
                     });
                 }
-                _ => map.transposed(now, node.width, rows, target, columns),
+                _ => map.transposed(now, node.width, rows, self.coefficients(*p, columns), columns),
             }
         }
     }

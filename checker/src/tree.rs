@@ -256,6 +256,7 @@ fn divide(plan: &Plan, split: Split, first: &mut State, second: &mut State) {
             let at = at.max(low).min(high);
             first.high[d] = at;
             second.low[d] = at;
+            (first.settled, second.settled) = (false, false);
             let part = (at - low) / (high - low);
             if part.is_finite() { part } else { 0.5 }
         }
