@@ -1,6 +1,6 @@
 //! Whole files: a certificate is compared with the network and the query that it names, then checked.
 
-use crate::certificate::{Container, Cursor, Fault, HEADER, Kind};
+use crate::certificate::{Container, Cursor, Fault, HEADER, Kind, Source};
 use crate::network::Network;
 use crate::query::Query;
 use crate::read::{Error, onnx, vnnlib};
@@ -34,8 +34,9 @@ impl std::fmt::Display for Failure {
 }
 
 /// Checks a certificate against the uncompressed bytes of its files: ONNX and VNN-LIB, or those of an integer network.
-pub fn check_files(network: &[u8], query: &[u8], certificate: &[u8], threads: usize) -> Result<Shown, Failure> {
-    let container = Container::read(certificate).map_err(rejected)?;
+pub fn check_files<'a>(network: &[u8], query: &[u8], certificate: impl Into<Source<'a>>, threads: usize) -> Result<Shown, Failure> {
+    let certificate = certificate.into();
+    let container = Container::header(certificate).map_err(rejected)?;
     let other = |at, what: &str| Err(rejected(Fault { at, reason: format!("the certificate is about another {what}: the hashes differ") }));
     if container.network != sha256::digest(network) {
         return other(15, "network");
@@ -59,7 +60,7 @@ fn rejected(fault: Fault) -> Failure {
     Failure::Rejected(Rejection { case: 0, path: Vec::new(), node: fault.at, at: fault.at, reason: fault.reason })
 }
 
-fn check_real(network: &[u8], query: &[u8], container: &Container, certificate: &[u8], threads: usize) -> Result<Shown, Failure> {
+fn check_real(network: &[u8], query: &[u8], container: &Container, certificate: Source, threads: usize) -> Result<Shown, Failure> {
     let failure = |what: &str, error: Error| match error {
         Error::Unreadable(why) => Failure::Unreadable(format!("the {what} cannot be read: {why}")),
         Error::NotCertified(why) => rejected(Fault { at: 0, reason: format!("the {what} cannot be certified: {why}") }),
@@ -77,17 +78,17 @@ fn check_real(network: &[u8], query: &[u8], container: &Container, certificate: 
 }
 
 /// A witness: the number of inputs, then each value as a decimal with its length.
-fn replay(network: &Network, query: &Query, semantics: Semantics, certificate: &[u8]) -> Result<(), Fault> {
+fn replay(network: &Network, query: &Query, semantics: Semantics, certificate: Source) -> Result<(), Fault> {
     let mut cursor = Cursor::new(certificate, HEADER, certificate.len());
     let count = cursor.length()?;
     let mut point = Vec::with_capacity(count);
     for _ in 0..count {
         let length = cursor.length()?;
-        point.push(&certificate[cursor.at..cursor.at + length]);
-        cursor.at += length;
+        point.push(cursor.bytes(length)?.to_vec());
     }
     if cursor.left() > 0 {
         return cursor.fault("bytes are left after the last input");
     }
+    let point: Vec<&[u8]> = point.iter().map(Vec::as_slice).collect();
     witness::replay(network, query, semantics, &point).map_err(|reason| Fault { at: HEADER, reason })
 }

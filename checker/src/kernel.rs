@@ -273,7 +273,7 @@ impl Pass<'_> {
         let (us, ls) = (&vectors(self.lines.upper_slope)[..n], &vectors(self.lines.lower_slope)[..n]);
         let (uc, lc) = (&vectors(self.lines.upper_constant)[..n], &vectors(self.lines.lower_constant)[..n]);
         let er = &vectors(self.lines.error)[..n];
-        let rows: &mut [Vector] = &mut self.coefficients[first * self.width..][..M * self.width].as_chunks_mut().0;
+        let rows: &mut [Vector] = self.coefficients[first * self.width..][..M * self.width].as_chunks_mut().0;
         let (mut constants, mut errors) = ([[0.0; LANES]; M], [[0.0; LANES]; M]);
         for i in 0..n {
             for r in 0..M {

@@ -4,6 +4,7 @@
 
 pub mod case;
 pub mod certificate;
+pub mod cursor;
 pub mod exact;
 pub mod facts;
 pub mod files;
@@ -26,7 +27,7 @@ pub mod sweep;
 pub mod tree;
 pub mod witness;
 
-use certificate::{Container, HEADER, Kind};
+use certificate::{Container, HEADER, Kind, Source};
 use network::Network;
 use plan::Plan;
 use query::Query;
@@ -105,21 +106,27 @@ impl std::error::Error for Rejection {}
 
 /// Checks a proof (kind 0) of `query` about `network` under `semantics`; its hashes are for the caller to compare with the
 /// files. Stops at the first rejected node.
-pub fn check(network: &Network, query: &Query, semantics: Semantics, certificate: &[u8], threads: usize) -> Result<Accepted, Rejection> {
-    let mut found = run(network, query, semantics, certificate, threads, false)?;
+pub fn check<'a>(
+    network: &Network,
+    query: &Query,
+    semantics: Semantics,
+    certificate: impl Into<Source<'a>>,
+    threads: usize,
+) -> Result<Accepted, Rejection> {
+    let mut found = run(network, query, semantics, certificate.into(), threads, false)?;
     if found.rejections.is_empty() { Ok(found.accepted(query.cases.len())) } else { Err(found.rejections.remove(0)) }
 }
 
 /// As [`check`], but goes on with the rest of the tree after a rejected node: gives all rejected nodes, by their place in
 /// the file, and what the other ones prove. `Err` if not even the trees can be found.
-pub fn check_all(
+pub fn check_all<'a>(
     network: &Network,
     query: &Query,
     semantics: Semantics,
-    certificate: &[u8],
+    certificate: impl Into<Source<'a>>,
     threads: usize,
 ) -> Result<(Accepted, Vec<Rejection>), Rejection> {
-    let found = run(network, query, semantics, certificate, threads, true)?;
+    let found = run(network, query, semantics, certificate.into(), threads, true)?;
     Ok((found.accepted(query.cases.len()), found.rejections))
 }
 
@@ -127,12 +134,12 @@ fn run(
     network: &Network,
     query: &Query,
     semantics: Semantics,
-    certificate: &[u8],
+    certificate: Source,
     threads: usize,
     all: bool,
 ) -> Result<tree::Found, Rejection> {
     let refuse = |at: usize, reason: String| Rejection { case: 0, path: Vec::new(), node: at, at, reason };
-    let container = Container::read(certificate).map_err(|fault| refuse(fault.at, fault.reason))?;
+    let container = Container::header(certificate).map_err(|fault| refuse(fault.at, fault.reason))?;
     if container.kind != Kind::Proof {
         return Err(refuse(12, format!("this is no proof but {:?}", container.kind)));
     }

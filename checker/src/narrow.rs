@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::case::{self, Prepared};
 use crate::certificate::{Cursor, Fault};
 use crate::facts::shrink;
-use crate::plan::{Operand, Step};
+use crate::plan::{Activation, Operand, Step};
 use crate::relax::{Relaxed, constant_error};
 use crate::rounding::{SLACK, TINY, UNIT, gamma};
 use crate::state::{State, upper_end};
@@ -246,12 +246,11 @@ impl Stepper<'_> {
         let hinge = self.read_hinge(cursor, 1)?;
         let mut terms = Vec::new();
         for _ in 0..cursor.length()? {
-            let (id, j) = if cursor.peek() == Some(0) {
-                cursor.byte()?;
+            let (id, j) = if let Some(activation) = self.read_variable(cursor)? {
+                (activation.node, cursor.index(activation.len, "element")?)
+            } else {
                 let i = cursor.index(state.low.len(), "input")?;
                 self.relaxed.plan.input_at(i).map_or((0, 0), |(id, offset)| (id, i - offset))
-            } else {
-                self.read_variable(cursor)?
             };
             terms.push((id, j, cursor.short()?));
         }
@@ -263,13 +262,13 @@ impl Stepper<'_> {
         Ok(())
     }
 
-    /// A hinge as a variable: its activation plus one, its element.
-    fn read_variable(&self, cursor: &mut Cursor) -> Result<(usize, usize), Fault> {
+    /// A variable: none for the inputs, or a hinge by its activation plus one.
+    fn read_variable(&self, cursor: &mut Cursor) -> Result<Option<&Activation>, Fault> {
         let plan = self.relaxed.plan;
         let number = cursor.index(plan.activations.len() + 1, "variable")?;
-        let Some(activation) = number.checked_sub(1).map(|a| &plan.activations[a]) else { return cursor.fault("a superfluous byte") };
+        let Some(activation) = number.checked_sub(1).map(|a| &plan.activations[a]) else { return Ok(None) };
         match plan.nodes[activation.node].step {
-            Step::Hinge(..) => Ok((activation.node, cursor.index(activation.len, "element")?)),
+            Step::Hinge(..) => Ok(Some(activation)),
             _ => cursor.fault("only hinges have multipliers and caps"),
         }
     }

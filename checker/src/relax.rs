@@ -97,6 +97,7 @@ pub struct Relaxed<'p> {
     sums: Vec<Vector>,
     /// For each node with a sum what it costs per unit of coefficient and magnitude: its sweep, the deployed network.
     costs: Vec<(f64, f64)>,
+    live: Vec<u32>,
     below: Vec<f64>,
     above: Vec<f64>,
 }
@@ -110,8 +111,8 @@ impl<'p> Relaxed<'p> {
             _ => (0.0, 0.0),
         };
         let costs = plan.nodes.iter().map(cost).collect();
-        let (below, above) = (Vec::new(), Vec::new());
-        Relaxed { plan, deployed, nodes, ready: 0, operand_of: None, sums: Vec::new(), costs, below, above }
+        let (live, below, above) = (Vec::new(), Vec::new(), Vec::new());
+        Relaxed { plan, deployed, nodes, ready: 0, operand_of: None, sums: Vec::new(), costs, live, below, above }
     }
 
     /// The facts about activation operands at node `id` and above have changed; all, for 0.
@@ -121,7 +122,7 @@ impl<'p> Relaxed<'p> {
     }
 
     /// Prepares all nodes before `end`.
-    pub fn prepare(&mut self, end: usize, state: &mut State) {
+    pub fn prepare(&mut self, end: usize, state: &State) {
         while self.ready < end {
             let id = self.ready;
             self.prepare_operand(id, state);
@@ -138,7 +139,7 @@ impl<'p> Relaxed<'p> {
     }
 
     /// Prepares what starts rows at the operand of the activation at node `id`: everything below must be ready.
-    pub fn prepare_operand(&mut self, id: usize, state: &mut State) {
+    pub fn prepare_operand(&mut self, id: usize, state: &State) {
         if self.operand_of.replace(id) == Some(id) {
             return;
         }
@@ -213,21 +214,15 @@ impl<'p> Relaxed<'p> {
         TINY * (len as f64 + sum.parts.iter().map(products).sum::<f64>()) * SLACK
     }
 
-    /// Chooses the elements to gather: those of the node above in the tree while few of them are provably zero.
-    fn gather(&mut self, id: usize, activation: usize, slope: f64, sum: &Sum, state: &mut State) {
+    /// Gathers the elements that are not provably zero.
+    fn gather(&mut self, id: usize, activation: usize, slope: f64, sum: &Sum, state: &State) {
         let (start, len) = (self.plan.activations[activation].start, self.plan.nodes[id].len);
         let (above, fixed) = (&state.above[start..][..len], &state.fixed[start..][..len]);
         // A fixed element's line is a fact that is kept fresh.
-        let alive = |j: usize| (slope != 0.0) | (above[j] > 0.0) | fixed[j];
-        let count = (0..len).map(|j| alive(j) as usize).sum::<usize>();
-        let live = &mut state.live[activation];
-        let kept = live.iter().map(|&j| alive(j as usize) as usize).sum::<usize>() == count && live.len() <= count + count / 4;
-        if !kept {
-            keep(len, alive, live);
-        }
+        keep(len, |j| (slope != 0.0) | (above[j] > 0.0) | fixed[j], &mut self.live);
         let node = &mut self.nodes[id];
-        if node.live != *live || node.width == 0 {
-            node.live.clone_from(live);
+        if node.live != self.live || node.width == 0 {
+            std::mem::swap(&mut node.live, &mut self.live);
             node.width = padded(node.live.len());
             node.stale = true;
             self.spoil_readers(id);

@@ -49,7 +49,7 @@ pub struct Choice<'a> {
 struct Leaf {
     /// The row.
     owner: usize,
-    /// Byte of the first slope.
+    /// The first slope.
     slopes: usize,
     sides: (usize, usize),
 }
@@ -64,6 +64,8 @@ pub struct Trees {
     pub free: Free,
     leaves: Vec<Leaf>,
     sides: Vec<Side>,
+    /// Slopes of the leaves.
+    slopes: Vec<u8>,
     /// The greatest bound of each row's leaves.
     pub bounds: Vec<f64>,
     /// Leaves read so far, of all steps.
@@ -129,6 +131,7 @@ impl Trees {
     fn clear_leaves(&mut self) {
         self.leaves.clear();
         self.sides.clear();
+        self.slopes.clear();
     }
 
     /// Reads one row's tree; bounds leaves when many are waiting.
@@ -162,7 +165,7 @@ impl Trees {
                 _ => return cursor.fault("a row's tree has leaves (0) and splits (1) only"),
             }
             if self.leaves.len() >= BATCHES * batch_rows(relaxed) {
-                self.flush(cursor, relaxed, state, start, threads);
+                self.flush(relaxed, state, start, threads);
             }
             // On to the next second child.
             while path.last().is_some_and(|last| last.2) {
@@ -197,12 +200,13 @@ impl Trees {
                 self.sides.push(Side { node: at.node, place, active, beta });
             }
         }
-        self.leaves.push(Leaf { owner, slopes: cursor.at, sides: (first, self.sides.len()) });
-        cursor.skip(self.free.count)
+        self.leaves.push(Leaf { owner, slopes: self.slopes.len(), sides: (first, self.sides.len()) });
+        self.slopes.extend_from_slice(cursor.bytes(self.free.count)?);
+        Ok(())
     }
 
     /// Bounds the leaves that are waiting, and forgets them.
-    pub fn flush(&mut self, cursor: &Cursor, relaxed: &Relaxed, state: &State, start: &Start, threads: usize) {
+    pub fn flush(&mut self, relaxed: &Relaxed, state: &State, start: &Start, threads: usize) {
         if !state.void {
             let rows = batch_rows(relaxed);
             let chunks: Vec<&[Leaf]> = self.leaves.chunks(rows).collect();
@@ -214,7 +218,7 @@ impl Trees {
             let work = |batch: &mut Batch| {
                 let mut found = Vec::new();
                 while let Some(chunk) = chunks.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    this.bound(chunk, cursor, relaxed, state, start, batch, &mut found);
+                    this.bound(chunk, relaxed, state, start, batch, &mut found);
                 }
                 found
             };
@@ -238,22 +242,12 @@ impl Trees {
         self.clear_leaves();
     }
 
-    #[allow(clippy::too_many_arguments, reason = "one batch of a step: everything that it reads")]
-    fn bound(
-        &self,
-        chunk: &[Leaf],
-        cursor: &Cursor,
-        relaxed: &Relaxed,
-        state: &State,
-        start: &Start,
-        batch: &mut Batch,
-        found: &mut Vec<(usize, f64)>,
-    ) {
+    fn bound(&self, chunk: &[Leaf], relaxed: &Relaxed, state: &State, start: &Start, batch: &mut Batch, found: &mut Vec<(usize, f64)>) {
         batch.start(chunk.len(), relaxed.plan.nodes.len());
         let known = environment_is_default();
         let started: Vec<bool> = chunk.iter().enumerate().map(|(row, leaf)| start(batch, leaf.owner, row) && known).collect();
         let choice =
-            |leaf: &Leaf| Choice { slopes: cursor.bytes_at(leaf.slopes, self.free.count), sides: &self.sides[leaf.sides.0..leaf.sides.1] };
+            |leaf: &Leaf| Choice { slopes: &self.slopes[leaf.slopes..][..self.free.count], sides: &self.sides[leaf.sides.0..leaf.sides.1] };
         let choices: Vec<Choice> = chunk.iter().map(choice).collect();
         batch.descend_freely(relaxed, &self.free, &choices);
         for (row, leaf) in chunk.iter().enumerate() {

@@ -44,8 +44,6 @@ pub struct State {
     pub caps: Vec<Arc<Cap>>,
     /// Disjuncts not excluded yet, ascending.
     pub open: Vec<u32>,
-    /// For each activation the elements that are gathered; a superset of those that may be non-zero.
-    pub live: Vec<Vec<u32>>,
     /// The lines have been taken over this very box.
     pub settled: bool,
     /// The region is proved empty: everything holds.
@@ -76,7 +74,6 @@ impl Clone for State {
         self.fixed.clone_from(&source.fixed);
         self.caps.clone_from(&source.caps);
         self.open.clone_from(&source.open);
-        self.live.clone_from(&source.live);
         self.path.clone_from(&source.path);
         (self.settled, self.void, self.share) = (source.settled, source.void, source.share);
     }
@@ -116,7 +113,6 @@ impl State {
             upper: line(f64::INFINITY),
             fixed: vec![false; n],
             open: (0..disjuncts as u32).collect(),
-            live: vec![Vec::new(); plan.activations.len()],
             share: 1.0,
             ..State::default()
         }

@@ -196,7 +196,7 @@ impl<'p> Stepper<'p> {
             ends.push(cursor.index(2 * place.len, "end")?);
             trees.read(cursor, (relaxed, state), activation, &from_end(relaxed, place.node, &ends), self.threads)?;
         }
-        trees.flush(cursor, relaxed, state, &from_end(relaxed, place.node, &ends), self.threads);
+        trees.flush(relaxed, state, &from_end(relaxed, place.node, &ends), self.threads);
         if !state.void {
             ends.iter().zip(&trees.bounds).for_each(|(end, &bound)| state.meet(place.start + end / 2, end % 2 == 1, bound));
             state.notice_empty();
@@ -220,7 +220,7 @@ impl<'p> Stepper<'p> {
         };
         trees.begin(cursor, relaxed, present, end)?;
         trees.read(cursor, (relaxed, present), end, &start, self.threads)?;
-        trees.flush(cursor, relaxed, present, &start, self.threads);
+        trees.flush(relaxed, present, &start, self.threads);
         if !state.void && !case::excludes(trees.bounds[0], row.strict) {
             return cursor.fault(format!("disjunct {disjunct} is not excluded: the bound is {:e}", trees.bounds[0]));
         }
@@ -229,7 +229,7 @@ impl<'p> Stepper<'p> {
     }
 
     /// Everything below an activation, and what it reads.
-    fn prepare(&mut self, activation: usize, state: &mut State) {
+    fn prepare(&mut self, activation: usize, state: &State) {
         let node = self.relaxed.plan.activations[activation].node;
         self.relaxed.prepare(node, state);
         self.relaxed.prepare_operand(node, state);
@@ -357,7 +357,7 @@ impl<'p> Stepper<'p> {
     }
 
     /// Sweeps the rows among some of the weights; each distinct one once, in the order of first appearance.
-    fn sweep_rows(&mut self, case: &Prepared, state: &mut State, disjunct: usize, range: std::ops::Range<usize>) {
+    fn sweep_rows(&mut self, case: &Prepared, state: &State, disjunct: usize, range: std::ops::Range<usize>) {
         self.rows.clear();
         for (reference, _) in &self.weights[range] {
             if let Reference::Row(row) = reference

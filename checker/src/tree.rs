@@ -5,7 +5,7 @@ use std::sync::{Condvar, Mutex, PoisonError};
 
 use crate::Semantics;
 use crate::case::Prepared;
-use crate::certificate::{Cursor, Fault};
+use crate::certificate::{Cursor, Fault, Source};
 use crate::plan::Plan;
 use crate::query::Query;
 use crate::relax::Relaxed;
@@ -28,7 +28,7 @@ struct Subtree {
 
 /// Everything that the threads share.
 struct Shared<'a> {
-    bytes: &'a [u8],
+    source: Source<'a>,
     plan: &'a Plan,
     deployed: Deployed,
     cases: &'a [Prepared],
@@ -65,7 +65,7 @@ pub struct Found {
 
 /// Checks the payload of a proof, which starts at `offset` in `bytes`.
 pub fn check(
-    (bytes, offset): (&[u8], usize),
+    (source, offset): (Source, usize),
     plan: &Plan,
     query: &Query,
     (semantics, partial, all): (Semantics, bool, bool),
@@ -76,14 +76,14 @@ pub fn check(
     if query.outputs != plan.outputs.len() || query.inputs != plan.inputs {
         return Err(refuse(Fault { at: 0, reason: "the query is about another number of inputs or outputs".into() }));
     }
-    let trees = read_trees(bytes, offset, query.cases.len()).map_err(refuse)?;
+    let trees = read_trees(source, offset, query.cases.len()).map_err(refuse)?;
     let prepare = |c| Prepared::new(c, plan, semantics, deployed).map_err(|reason| refuse(Fault { at: offset, reason }));
     let cases: Vec<Prepared> = query.cases.iter().map(prepare).collect::<Result<_, _>>()?;
     let subtree = |(case, (start, end)): (usize, (usize, usize))| Subtree { case, state: None, start, end };
     let subtrees: Vec<Subtree> = trees.into_iter().enumerate().map(subtree).rev().collect();
     let queue = Mutex::new(Queue { subtrees, ..Queue::default() });
     let shared = Shared {
-        bytes,
+        source,
         plan,
         deployed,
         cases: &cases,
@@ -106,8 +106,8 @@ pub fn check(
 }
 
 /// Where the trees lie.
-fn read_trees(bytes: &[u8], offset: usize, cases: usize) -> Result<Vec<(usize, usize)>, Fault> {
-    let mut cursor = Cursor::new(bytes, offset, bytes.len());
+fn read_trees(source: Source, offset: usize, cases: usize) -> Result<Vec<(usize, usize)>, Fault> {
+    let mut cursor = Cursor::new(source, offset, source.len());
     let count = cursor.varint()?;
     if count != cases as u64 {
         return cursor.fault(format!("the certificate has {count} cases, the query {cases}"));
@@ -167,7 +167,11 @@ impl Shared<'_> {
 
 /// One thread.
 fn work(shared: &Shared) {
-    let mut worker = Worker { stepper: Stepper::new(Relaxed::new(shared.plan, shared.deployed)), spare: Vec::new() };
+    let mut worker = Worker {
+        stepper: Stepper::new(Relaxed::new(shared.plan, shared.deployed)),
+        cursor: Cursor::new(shared.source, 0, 0),
+        spare: Vec::new(),
+    };
     while let Some(subtree) = shared.next() {
         let mut found = Found::default();
         if environment_is_default() {
@@ -183,6 +187,7 @@ fn work(shared: &Shared) {
 
 struct Worker<'p> {
     stepper: Stepper<'p>,
+    cursor: Cursor<'p>,
     spare: Vec<State>,
 }
 
@@ -197,10 +202,11 @@ impl Worker<'_> {
                 return;
             }
             found.nodes += 1;
-            let mut cursor = Cursor::new(shared.bytes, start, end);
+            let cursor = &mut self.cursor;
+            cursor.go(start, end);
             self.stepper.threads = 1 + shared.waiting.load(Ordering::Relaxed);
-            let result = self.stepper.node(&mut cursor, &shared.cases[case], shared.partial, &mut state);
-            match result.and_then(|e| end_node(e, &cursor, &state)) {
+            let result = self.stepper.node(cursor, &shared.cases[case], shared.partial, &mut state);
+            match result.and_then(|e| end_node(e, cursor, &state)) {
                 Ok(Next::Done(open)) => {
                     found.leaves += 1;
                     found.open += open;

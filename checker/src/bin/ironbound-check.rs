@@ -3,6 +3,8 @@
 
 use std::process::ExitCode;
 
+use checker::certificate::Source;
+use checker::cursor::Stored;
 use checker::files::{Failure, Shown, check_files};
 
 fn main() -> ExitCode {
@@ -15,8 +17,11 @@ fn main() -> ExitCode {
         files if files.len() == 3 => (files, std::thread::available_parallelism().map_or(1, usize::from)),
         _ => return usage(),
     };
-    let read = |name: &String| std::fs::read(name).map_err(|error| Failure::Unreadable(format!("{name}: {error}")));
-    let result = || check_files(&read(&files[0])?, &read(&files[1])?, &read(&files[2])?, threads);
+    let unread = |name: &String, error| Failure::Unreadable(format!("{name}: {error}"));
+    let read = |name: &String| std::fs::read(name).map_err(|error| unread(name, error));
+    // The only one of the three that may be large: read piece by piece.
+    let open = |name: &String| Stored::open(name).map_err(|error| unread(name, error));
+    let result = || check_files(&read(&files[0])?, &read(&files[1])?, Source::File(&open(&files[2])?), threads);
     match result() {
         Ok(Shown::Holds(semantics, accepted)) if accepted.proved == 1.0 => {
             println!("accepted: holds under {}, {accepted}", semantics.word());

@@ -13,7 +13,7 @@ mod tree;
 pub use network::{Network, Query};
 
 use crate::Semantics;
-use crate::certificate::{Container, Cursor, Fault, HEADER, Kind};
+use crate::certificate::{Container, Cursor, Fault, HEADER, Kind, Source};
 use crate::sha256::digest;
 
 /// What an accepted certificate shows.
@@ -34,8 +34,9 @@ pub enum Shown {
 }
 
 /// Checks a certificate against the files' (uncompressed) bytes.
-pub fn check(network: &[u8], query: &[u8], certificate: &[u8]) -> Result<Shown, Fault> {
-    let container = Container::read(certificate)?;
+pub fn check<'a>(network: &[u8], query: &[u8], certificate: impl Into<Source<'a>>) -> Result<Shown, Fault> {
+    let certificate = certificate.into();
+    let container = Container::header(certificate)?;
     let refuse = |at: usize, reason: &str| Err(Fault { at, reason: reason.into() });
     if container.semantics != Semantics::Integer {
         return refuse(13, "the semantics is not `integer`");
