@@ -47,9 +47,7 @@ pub fn check_files<'a>(network: &[u8], query: &[u8], certificate: impl Into<Sour
     match container.kind {
         Kind::Proof | Kind::Witness => check_real(network, query, &container, certificate, threads),
         Kind::IntegerProof | Kind::IntegerWitness => match integer::check(network, query, certificate) {
-            Ok(integer::Shown::Robust { leaves }) => {
-                Ok(Shown::Holds(Semantics::Integer, Accepted { nodes: leaves, leaves, row_leaves: 0, proved: 1.0 }))
-            }
+            Ok(integer::Shown::Robust(accepted) | integer::Shown::Partly(accepted)) => Ok(Shown::Holds(Semantics::Integer, accepted)),
             Ok(integer::Shown::Vulnerable { .. }) => Ok(Shown::Fails(Semantics::Integer)),
             Err(fault) => Err(rejected(fault)),
         },

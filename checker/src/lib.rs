@@ -64,9 +64,16 @@ pub struct Accepted {
     pub nodes: u64,
     /// Leaves of all trees.
     pub leaves: u64,
-    /// Leaves of all row trees.
+    /// Leaves of all row trees, open ones included.
     pub row_leaves: u64,
-    /// Share of the input regions that is proved, by volume (a neuron's halves count alike, and so do disjuncts); 1 exactly if nothing is open.
+    /// Of these, open ones.
+    pub open_row_leaves: u64,
+    /// Disjuncts of all cases.
+    pub disjuncts: usize,
+    /// Of these, disjuncts that are excluded wherever the tree goes.
+    pub excluded: usize,
+    /// Share of the input regions that is proved, by volume (a neuron's halves count alike, in row trees too, and so do disjuncts); 1 exactly
+    /// if nothing is open.
     pub proved: f64,
 }
 
@@ -75,7 +82,13 @@ impl std::fmt::Display for Accepted {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let leaves = |count: u64| format!("{count} {}", if count == 1 { "leaf" } else { "leaves" });
         write!(f, "{} node{}, {}", self.nodes, if self.nodes == 1 { "" } else { "s" }, leaves(self.leaves))?;
-        if self.row_leaves > 0 { write!(f, ", {} of row trees", leaves(self.row_leaves)) } else { Ok(()) }
+        if self.row_leaves > 0 {
+            write!(f, ", {} of row trees", leaves(self.row_leaves))?;
+        }
+        if self.open_row_leaves > 0 {
+            write!(f, " ({} open)", self.open_row_leaves)?;
+        }
+        if self.proved < 1.0 { write!(f, "; {} of {} disjuncts excluded", self.excluded, self.disjuncts) } else { Ok(()) }
     }
 }
 
@@ -114,7 +127,7 @@ pub fn check<'a>(
     threads: usize,
 ) -> Result<Accepted, Rejection> {
     let mut found = run(network, query, semantics, certificate.into(), threads, false)?;
-    if found.rejections.is_empty() { Ok(found.accepted(query.cases.len())) } else { Err(found.rejections.remove(0)) }
+    if found.rejections.is_empty() { Ok(found.accepted(query)) } else { Err(found.rejections.remove(0)) }
 }
 
 /// As [`check`], but goes on with the rest of the tree after a rejected node: gives all rejected nodes, by their place in
@@ -127,7 +140,7 @@ pub fn check_all<'a>(
     threads: usize,
 ) -> Result<(Accepted, Vec<Rejection>), Rejection> {
     let found = run(network, query, semantics, certificate.into(), threads, true)?;
-    Ok((found.accepted(query.cases.len()), found.rejections))
+    Ok((found.accepted(query), found.rejections))
 }
 
 fn run(

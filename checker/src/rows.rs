@@ -54,6 +54,17 @@ struct Leaf {
     sides: (usize, usize),
 }
 
+/// Whose bounds a tree's leaves give.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Single {
+    /// One of several rows': their greatest.
+    No,
+    /// The step's only row's: each leaf's own.
+    Whole,
+    /// Likewise, and leaves may be open.
+    Partial,
+}
+
 /// Leaves that are bounded together, for each batch of rows.
 const BATCHES: usize = 64;
 
@@ -66,10 +77,12 @@ pub struct Trees {
     sides: Vec<Side>,
     /// Slopes of the leaves.
     slopes: Vec<u8>,
-    /// The greatest bound of each row's leaves.
+    /// The greatest bound of each row's leaves; of a single row, the bound of each of its leaves that are not open.
     pub bounds: Vec<f64>,
     /// Leaves read so far, of all steps.
     pub count: u64,
+    /// Of these, open ones.
+    pub open: u64,
     batches: Vec<Batch>,
 }
 
@@ -134,21 +147,33 @@ impl Trees {
         self.slopes.clear();
     }
 
-    /// Reads one row's tree; bounds leaves when many are waiting.
+    /// Reads one row's tree; bounds leaves when many are waiting. Gives the open leaves' share, by halves.
     pub fn read(
         &mut self,
         cursor: &mut Cursor,
         (relaxed, state): (&Relaxed, &State),
         end: usize,
         start: &Start,
-        threads: usize,
-    ) -> Result<(), Fault> {
+        (single, threads): (Single, usize),
+    ) -> Result<f64, Fault> {
         let owner = self.bounds.len();
-        self.bounds.push(f64::NEG_INFINITY);
-        let mut path: Vec<(usize, usize, bool)> = Vec::new();
+        if single == Single::No {
+            self.bounds.push(f64::NEG_INFINITY);
+        }
+        let (mut path, mut open): (Vec<(usize, usize, bool)>, f64) = (Vec::new(), 0.0);
         loop {
             match cursor.byte()? {
-                0 => self.leaf(cursor, relaxed, state, owner, &path)?,
+                0 if single == Single::No => self.leaf(cursor, relaxed, state, Some(owner), &path)?,
+                0 => {
+                    self.bounds.push(f64::NEG_INFINITY);
+                    self.leaf(cursor, relaxed, state, Some(self.bounds.len() - 1), &path)?;
+                }
+                2 if single == Single::Partial => {
+                    self.leaf(cursor, relaxed, state, None, &path)?;
+                    // However deep it lies, it is open.
+                    open += 0.5f64.powi(path.len() as i32).max(f64::MIN_POSITIVE);
+                }
+                2 => return cursor.fault("a leaf is open, and the step or the certificate is not partial"),
                 1 if path.len() >= MOST_DEPTH => return cursor.fault(format!("more than {MOST_DEPTH} splits on one path")),
                 1 => {
                     let activation = cursor.index(end, "activation")?;
@@ -162,7 +187,7 @@ impl Trees {
                     path.push((activation, element, false));
                     continue;
                 }
-                _ => return cursor.fault("a row's tree has leaves (0) and splits (1) only"),
+                _ => return cursor.fault("a row's tree has leaves (0, 2) and splits (1) only"),
             }
             if self.leaves.len() >= BATCHES * batch_rows(relaxed) {
                 self.flush(relaxed, state, start, threads);
@@ -173,20 +198,22 @@ impl Trees {
             }
             match path.last_mut() {
                 Some(last) => last.2 = true,
-                None => return Ok(()),
+                None => return Ok(open),
             }
         }
     }
 
+    /// A leaf's numbers; without an owner they are only read.
     fn leaf(
         &mut self,
         cursor: &mut Cursor,
         relaxed: &Relaxed,
         state: &State,
-        owner: usize,
+        owner: Option<usize>,
         path: &[(usize, usize, bool)],
     ) -> Result<(), Fault> {
         self.count += 1;
+        self.open += owner.is_none() as u64;
         let first = self.sides.len();
         for &(activation, element, active) in path {
             let beta = cursor.weight()?;
@@ -200,8 +227,14 @@ impl Trees {
                 self.sides.push(Side { node: at.node, place, active, beta });
             }
         }
-        self.leaves.push(Leaf { owner, slopes: self.slopes.len(), sides: (first, self.sides.len()) });
-        self.slopes.extend_from_slice(cursor.bytes(self.free.count)?);
+        let slopes = cursor.bytes(self.free.count)?;
+        match owner {
+            Some(owner) => {
+                self.leaves.push(Leaf { owner, slopes: self.slopes.len(), sides: (first, self.sides.len()) });
+                self.slopes.extend_from_slice(slopes);
+            }
+            None => self.sides.truncate(first),
+        }
         Ok(())
     }
 

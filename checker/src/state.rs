@@ -44,6 +44,8 @@ pub struct State {
     pub caps: Vec<Arc<Cap>>,
     /// Disjuncts not excluded yet, ascending.
     pub open: Vec<u32>,
+    /// Open disjuncts that row trees exclude in part, and the share of their open leaves.
+    pub partly: Vec<(u32, f64)>,
     /// The lines have been taken over this very box.
     pub settled: bool,
     /// The region is proved empty: everything holds.
@@ -74,6 +76,7 @@ impl Clone for State {
         self.fixed.clone_from(&source.fixed);
         self.caps.clone_from(&source.caps);
         self.open.clone_from(&source.open);
+        self.partly.clone_from(&source.partly);
         self.path.clone_from(&source.path);
         (self.settled, self.void, self.share) = (source.settled, source.void, source.share);
     }
@@ -144,6 +147,17 @@ impl State {
         let before = self.open.len() as f64;
         self.open.retain(|&d| d as usize != disjunct);
         self.share *= self.open.len() as f64 / before.max(1.0);
+    }
+
+    /// A disjunct has no counterexample here but in open leaves of a row tree. Of several trees the best counts.
+    pub fn exclude_in_part(&mut self, disjunct: usize, open: f64) {
+        self.partly.push((disjunct as u32, open));
+    }
+
+    /// The share that is open where this node ends: that of its open disjuncts, less what row trees exclude.
+    pub fn open_share(&self) -> f64 {
+        let least = |d: &u32| self.partly.iter().filter(|p| p.0 == *d).fold(1.0f64, |least, p| least.min(p.1));
+        self.share * self.open.iter().map(least).sum::<f64>() / self.open.len().max(1) as f64
     }
 
     /// An interval without a number in it proves the region empty.

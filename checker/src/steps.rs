@@ -6,7 +6,7 @@ use crate::facts::Facts;
 use crate::intervals;
 use crate::plan::{Operand, Step};
 use crate::relax::{Relaxed, keep, pick};
-use crate::rows::{Trees, batch_rows};
+use crate::rows::{Single, Trees, batch_rows};
 use crate::state::State;
 use crate::sweep::Batch;
 
@@ -117,7 +117,7 @@ impl<'p> Stepper<'p> {
             0x20 => self.drop_by_row(cursor, case, state)?,
             0x21 => self.drop_by_sum(cursor, case, state, false)?,
             0x22 => self.drop_by_sum(cursor, case, state, true)?,
-            0x23 => self.drop_by_tree(cursor, case, state)?,
+            0x23 => self.drop_by_tree(cursor, case, partial, state)?,
             0x30 => self.clip(cursor, case, state)?,
             0x31 => self.cap(cursor, state)?,
             0x40 => {
@@ -194,7 +194,8 @@ impl<'p> Stepper<'p> {
         let mut ends = Vec::new();
         for _ in 0..count {
             ends.push(cursor.index(2 * place.len, "end")?);
-            trees.read(cursor, (relaxed, state), activation, &from_end(relaxed, place.node, &ends), self.threads)?;
+            let of_end = from_end(relaxed, place.node, &ends);
+            trees.read(cursor, (relaxed, state), activation, &of_end, (Single::No, self.threads))?;
         }
         trees.flush(relaxed, state, &from_end(relaxed, place.node, &ends), self.threads);
         if !state.void {
@@ -205,7 +206,8 @@ impl<'p> Stepper<'p> {
         Ok(())
     }
 
-    fn drop_by_tree(&mut self, cursor: &mut Cursor, case: &Prepared, state: &mut State) -> Result<(), Fault> {
+    /// Each leaf's bound must exclude the row there; where leaves are open, so is the disjunct.
+    fn drop_by_tree(&mut self, cursor: &mut Cursor, case: &Prepared, partial: bool, state: &mut State) -> Result<(), Fault> {
         let disjunct = open_disjunct(cursor, case, state)?;
         let row = cursor.index(case.disjuncts[disjunct].len(), "row")?;
         let row = &case.disjuncts[disjunct][row];
@@ -219,12 +221,17 @@ impl<'p> Stepper<'p> {
             true
         };
         trees.begin(cursor, relaxed, present, end)?;
-        trees.read(cursor, (relaxed, present), end, &start, self.threads)?;
+        let single = if partial { Single::Partial } else { Single::Whole };
+        let open = trees.read(cursor, (relaxed, present), end, &start, (single, self.threads))?;
         trees.flush(relaxed, present, &start, self.threads);
-        if !state.void && !case::excludes(trees.bounds[0], row.strict) {
-            return cursor.fault(format!("disjunct {disjunct} is not excluded: the bound is {:e}", trees.bounds[0]));
+        if let Some(bound) = trees.bounds.iter().find(|&&bound| !state.void && !case::excludes(bound, row.strict)) {
+            return cursor.fault(format!("disjunct {disjunct} is not excluded: the bound of a leaf is {bound:e}"));
         }
-        state.exclude(disjunct);
+        if open > 0.0 {
+            state.exclude_in_part(disjunct, open)
+        } else {
+            state.exclude(disjunct)
+        }
         Ok(())
     }
 
@@ -472,12 +479,7 @@ pub fn bound_by_magnitude(relaxed: &Relaxed, activation: usize, state: &mut Stat
             Step::Hinge(_, _, Operand::Node(p)) | Step::Maximum(_, _, p) => relaxed.nodes[*p].value[j] + relaxed.deployed_error(*p, j),
             _ => continue,
         };
-        let size = size.next_up();
-        if size < state.above[place.start + j] {
-            state.above[place.start + j] = size;
-        }
-        if -size > state.below[place.start + j] {
-            state.below[place.start + j] = -size;
-        }
+        state.meet(place.start + j, false, size.next_up());
+        state.meet(place.start + j, true, size.next_up());
     }
 }

@@ -1,5 +1,6 @@
 //! The trees of a proof, checked by several threads: the length of each first child says where the second one starts.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 
@@ -57,8 +58,10 @@ pub struct Found {
     pub nodes: u64,
     /// Leaves of all trees.
     pub leaves: u64,
-    /// Leaves of row trees.
-    pub row_leaves: u64,
+    /// Leaves of row trees, and how many of them are open.
+    pub row_leaves: (u64, u64),
+    /// Cases and disjuncts that are open somewhere.
+    pub open_disjuncts: BTreeSet<(usize, u32)>,
     /// Open or rejected share of the root boxes, added up over the cases.
     pub open: f64,
 }
@@ -158,7 +161,9 @@ impl Shared<'_> {
         queue.found.rejections.extend(found.rejections);
         queue.found.nodes += found.nodes;
         queue.found.leaves += found.leaves;
-        queue.found.row_leaves += found.row_leaves;
+        queue.found.row_leaves.0 += found.row_leaves.0;
+        queue.found.row_leaves.1 += found.row_leaves.1;
+        queue.found.open_disjuncts.extend(found.open_disjuncts);
         queue.found.open += found.open;
         drop(queue);
         self.changed.notify_all();
@@ -176,7 +181,8 @@ fn work(shared: &Shared) {
         let mut found = Found::default();
         if environment_is_default() {
             worker.subtree(shared, subtree, &mut found);
-            found.row_leaves = std::mem::take(&mut worker.stepper.trees.count);
+            let trees = &mut worker.stepper.trees;
+            found.row_leaves = (std::mem::take(&mut trees.count), std::mem::take(&mut trees.open));
         } else {
             let reason = "this thread's floating-point environment is not the default one".into();
             found.rejections.push(Rejection { case: subtree.case, path: Vec::new(), node: subtree.start, at: subtree.start, reason });
@@ -210,6 +216,7 @@ impl Worker<'_> {
                 Ok(Next::Done(open)) => {
                     found.leaves += 1;
                     found.open += open;
+                    found.note_open(case, if open > 0.0 { &state.open } else { &[] });
                     self.spare.push(state);
                 }
                 Ok(Next::Children(split, middle)) => {
@@ -221,6 +228,7 @@ impl Worker<'_> {
                 }
                 Err(fault) => {
                     found.open += state.share;
+                    found.note_open(case, &state.open);
                     let (path, at, reason) = (state.path.clone(), fault.at, fault.reason);
                     found.rejections.push(Rejection { case, path, node: start, at, reason });
                     self.spare.push(state);
@@ -240,7 +248,7 @@ fn end_node(end: End, cursor: &Cursor, state: &State) -> Result<Next, Fault> {
         End::Leaf | End::Open if cursor.left() > 0 => cursor.fault("bytes are left after the end of the node"),
         End::Leaf => Ok(Next::Done(0.0)),
         // A part without volume is open all the same.
-        End::Open => Ok(Next::Done(state.share.max(f64::MIN_POSITIVE))),
+        End::Open => Ok(Next::Done(state.open_share().max(f64::MIN_POSITIVE))),
         End::Split(..) if state.path.len() >= MOST_DEPTH => cursor.fault(format!("more than {MOST_DEPTH} splits on one path")),
         End::Split(split, length) => Ok(Next::Children(split, cursor.at + length)),
     }
@@ -285,14 +293,22 @@ fn divide(plan: &Plan, split: Split, first: &mut State, second: &mut State) {
 }
 
 impl Found {
-    /// The verdict on `cases` trees. However little is open, the proved share is then below 1.
-    pub fn accepted(&self, cases: usize) -> Accepted {
+    fn note_open(&mut self, case: usize, open: &[u32]) {
+        self.open_disjuncts.extend(open.iter().map(|&d| (case, d)));
+    }
+
+    /// The verdict on the query's trees. However little is open, the proved share is then below 1.
+    pub fn accepted(&self, query: &Query) -> Accepted {
         let most = if self.open > 0.0 { 1.0f64.next_down() } else { 1.0 };
+        let disjuncts = query.cases.iter().map(|case| case.disjuncts.len()).sum::<usize>();
         Accepted {
             nodes: self.nodes,
             leaves: self.leaves,
-            row_leaves: self.row_leaves,
-            proved: (1.0 - self.open / cases.max(1) as f64).min(most),
+            row_leaves: self.row_leaves.0,
+            open_row_leaves: self.row_leaves.1,
+            disjuncts,
+            excluded: disjuncts - self.open_disjuncts.len(),
+            proved: (1.0 - self.open / query.cases.len().max(1) as f64).min(most),
         }
     }
 }

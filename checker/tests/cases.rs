@@ -107,6 +107,123 @@ fn the_proved_share_is_reported() {
     let accepted = check(&network, &query, Semantics::Real, &bytes, 1).unwrap();
     // Half of the box is open for one of two disjuncts.
     assert_eq!((accepted.nodes, accepted.leaves, accepted.proved), (3, 2, 0.75));
+    assert_eq!((accepted.disjuncts, accepted.excluded, accepted.row_leaves), (2, 1, 0));
+    let tree = [&[0x40, 0][..], &0.5f64.to_le_bytes(), &[1, 0x52, 0x10, 0x20, 0, 0, 0x20, 1, 0, 0x50]].concat();
+    let (share, rejected) =
+        checker::check_all(&network, &query, Semantics::Real, &container(&payload(&tree), Semantics::Real, true), 1).unwrap();
+    assert_eq!((share.proved, share.excluded, rejected.len()), (0.25, 0, 0), "a quarter of the box lies beyond the split");
+    // What is rejected counts as open, and all of it is found.
+    let tree = [&[0x40, 0][..], &half, &[1, 0x50, 0x50]].concat();
+    let (share, rejected) =
+        checker::check_all(&network, &query, Semantics::Real, &container(&payload(&tree), Semantics::Real, false), 1).unwrap();
+    assert_eq!((share.proved, share.excluded, rejected.len()), (0.0, 0, 2));
+}
+
+/// Every case's tree is looked at: one that is accepted says nothing about the next.
+#[test]
+fn every_case_is_looked_at() {
+    let (network, mut query) = question();
+    query.cases.push(query.cases[0].clone());
+    let good = read(&files("accept").into_iter().find(|p| p.ends_with("a_split_input.txt")).unwrap()).1;
+    for (first, second) in [(&good[..], &[0x50][..]), (&[0x50], &good), (&good, &good)] {
+        let payload = [&[2, first.len() as u8][..], first, &[second.len() as u8], second].concat();
+        let bytes = container(&payload, Semantics::Real, false);
+        for threads in [1, 3] {
+            assert_eq!(check(&network, &query, Semantics::Real, &bytes, threads).is_ok(), first == second);
+            let rejected = checker::check_all(&network, &query, Semantics::Real, &bytes, threads).unwrap().1;
+            assert_eq!(rejected.len(), (first != second) as usize);
+        }
+    }
+    // Nor is a query about other numbers of outputs or inputs, even where what it asks exists.
+    let bytes = container(&payload(&good), Semantics::Real, false);
+    let (network, query) = question();
+    assert!(check(&network, &query, Semantics::Real, &bytes, 1).is_ok());
+    for (inputs, outputs) in [(2, 2), (3, 1)] {
+        let other = Query { inputs, outputs, ..query.clone() };
+        let reason = check(&network, &other, Semantics::Real, &bytes, 1).unwrap_err().reason;
+        assert!(reason.contains("another number of inputs or outputs"), "{reason}");
+    }
+}
+
+/// 4096 splits on a path are as many as there may be.
+#[test]
+fn paths_end() {
+    let (network, query) = question();
+    for (splits, accepted) in [(4096, true), (4097, false)] {
+        let split = [&[0x40, 0][..], &0f64.to_le_bytes(), &[1, 0x52]].concat();
+        let tree = [split.repeat(splits), vec![0x52]].concat();
+        let shown = check(&network, &query, Semantics::Real, &container(&payload(&tree), Semantics::Real, true), 1);
+        assert_eq!(shown.is_ok(), accepted, "{splits} splits: {shown:?}");
+    }
+}
+
+/// Each phase is its own fact: `x >= 2` and `y >= 3` say nothing about what lies between their numbers.
+#[test]
+fn phases_on_a_path_are_told_apart() {
+    for (inputs, constants, named) in [(2usize, vec![-2.0, -3.0], 1u8), (1, vec![-2.0, -3.0, -1.0], 2), (1, vec![-1.0, -2.0, -3.0], 2)] {
+        let mut b = Builder::default();
+        let input = b.node(inputs, vec![], Operation::Input);
+        let len = constants.len();
+        let weights = (0..len * inputs).map(|i| f64::from((i % inputs == i / inputs) as u8 | (inputs == 1) as u8)).collect();
+        let a = b.affine(vec![(input, Linear::Dense(weights))], len, constants);
+        let h = b.node(len, vec![a], Operation::Hinge(0.0));
+        let out = b.affine(vec![(h, Linear::Dense(vec![1.0; len]))], 1, vec![]);
+        b.network.outputs.push(out);
+        let query = query(&vec![1.0; inputs], &vec![5.0; inputs], 1, vec![vec![constraint(&[(0, 1.0)], -5.0, false)]]);
+        let splits = (0..len as u8).flat_map(|j| [0x41, 0, j, 1, 0x52]).collect::<Vec<u8>>();
+        let drop = |weight: f32| [&[0x21, 0, 1, 4 * named + 2][..], &weight.to_le_bytes(), &[0x50]].concat();
+        let tree = [&splits[..], &drop(1.0)].concat();
+        let refused = check(&b.network, &query, Semantics::Real, &container(&payload(&tree), Semantics::Real, true), 1).unwrap_err();
+        assert!(refused.reason.contains("is not excluded"), "{refused}");
+    }
+}
+
+/// `z >= 2.75` is excluded by splitting both ReLUs. With a leaf open the disjunct is open, in a partial certificate only, and every other
+/// leaf must do as before.
+#[test]
+fn open_leaves_of_row_trees_exclude_nothing() {
+    let (network, query) = question();
+    let beta = 0f32.to_le_bytes();
+    // Per leaf its kind, two multipliers and no slopes.
+    let tree = |kinds: [u8; 4]| {
+        let leaf = |kind: u8| [&[kind][..], &beta, &beta].concat();
+        [&[0x23, 1, 0, 0, 1, 0, 0, 1, 0, 1][..], &leaf(kinds[0]), &leaf(kinds[1]), &[1, 0, 1], &leaf(kinds[2]), &leaf(kinds[3])].concat()
+    };
+    let verdict = |tree: &[&[u8]], partial: bool| {
+        let tree = [&[0x10, 0x20, 0, 0][..], &tree.concat()].concat();
+        check(&network, &query, Semantics::Real, &container(&payload(&tree), Semantics::Real, partial), 1)
+    };
+    let whole = verdict(&[&tree([0; 4]), &[0x50]], false).unwrap();
+    assert_eq!((whole.proved, whole.row_leaves, whole.open_row_leaves), (1.0, 4, 0));
+    let refused = |tree: &[&[u8]], partial: bool, why: &str| {
+        let reason = verdict(tree, partial).unwrap_err().reason;
+        assert!(reason.contains(why), "{reason}");
+    };
+    for at in 0..4 {
+        let mut kinds = [0; 4];
+        kinds[at] = 2;
+        let part = verdict(&[&tree(kinds), &[0x52]], true).unwrap();
+        assert_eq!((part.proved, part.excluded, part.row_leaves, part.open_row_leaves), (0.875, 1, 4, 1));
+        refused(&[&tree(kinds), &[0x50]], true, "disjunct 1 is still open");
+        refused(&[&tree(kinds), &[0x52]], false, "not partial");
+        refused(&[&tree(kinds), &[0x50]], false, "not partial");
+        // Of two trees the better one counts; together they still prove nothing.
+        let mut more = kinds;
+        more[(at + 1) % 4] = 2;
+        assert_eq!(verdict(&[&tree(more), &tree(kinds), &[0x52]], true).unwrap().proved, 0.875);
+        assert_eq!(verdict(&[&tree(kinds), &tree(more), &[0x52]], true).unwrap().proved, 0.875);
+        refused(&[&tree(kinds), &tree(more), &[0x50]], true, "disjunct 1 is still open");
+        // The whole tree after it closes the disjunct after all.
+        assert_eq!(verdict(&[&tree(kinds), &tree([0; 4]), &[0x50]], true).unwrap().proved, 1.0);
+    }
+    assert_eq!(verdict(&[&tree([2; 4]), &[0x52]], true).unwrap().proved, 0.5);
+    refused(&[&tree([3, 0, 0, 0]), &[0x52]], true, "leaves (0, 2) and splits (1) only");
+    // A leaf that claims too much is refused beside open ones too: the whole region is no leaf that can be closed.
+    refused(&[&[0x23, 1, 0, 0, 0], &[0x52]], true, "is not excluded");
+    let half = [&[0x23, 1, 0, 0, 1, 0, 0, 2][..], &beta, &[0], &beta].concat();
+    refused(&[&half, &[0x52]], true, "is not excluded");
+    // In trees for intervals there is nothing to leave open.
+    refused(&[&[0x12, 0, 1, 0, 2], &[0x52]], true, "a leaf is open");
 }
 
 /// `y = x` on `[-1, 1]`, and the verdict on a tree.

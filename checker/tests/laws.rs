@@ -19,7 +19,9 @@ fn refreshed(plan: &Plan, semantics: Semantics, low: &[f64], high: &[f64]) -> St
 fn random_trees(plan: &Plan, random: &mut Random) -> Vec<u8> {
     let mut steps = if random.below(2) == 0 { vec![0x10] } else { vec![] };
     for activation in (0..plan.activations.len()).chain(0..plan.activations.len()) {
-        steps.extend([0x13, activation as u8]);
+        if random.below(4) > 0 {
+            steps.extend([0x13, activation as u8]);
+        }
         let len = plan.activations[activation].len;
         let rows = support::trees::random(plan, activation, 2 * len, random, |row| vec![row as u8]);
         steps.extend([0x12, activation as u8]);
@@ -219,6 +221,51 @@ fn the_product_with_a_leaky_slope_rounds() {
     }
 }
 
+/// Neither a state nor a verdict depends on the regions that the same thread has looked at before.
+#[test]
+fn regions_that_were_looked_at_before_leave_nothing_behind() {
+    let mut random = Random(8);
+    for seed in 0..400 {
+        let dims = 1 + random.below(3);
+        let network = random_network(&mut random, dims, false);
+        let plan = Plan::new(&network).unwrap();
+        let semantics = [Semantics::Real, Semantics::Both][seed % 2];
+        let steps: [Vec<u8>; 2] = std::array::from_fn(|_| match random.below(4) {
+            0 => random_trees(&plan, &mut random),
+            1 => random_narrows(&plan, &mut random),
+            2 => vec![0x10],
+            _ => (0..plan.activations.len() as u8).flat_map(|a| [0x13, a]).collect(),
+        });
+        let boxes = [random_box(&mut random, dims, false), random_box(&mut random, dims, false)];
+        let mut stepper =
+            checker::steps::Stepper::new(checker::relax::Relaxed::new(&plan, checker::rounding::Deployed::new(semantics, false)));
+        for (steps, (low, high)) in [(&steps[0], &boxes[0]), (&steps[1], &boxes[1]), (&steps[0], &boxes[1])] {
+            let used = support::after_others(&mut stepper, steps, &plan, semantics, low, high);
+            assert_eq!(format!("{used:?}"), format!("{:?}", after(steps, &plan, semantics, low, high)), "network {seed}");
+        }
+    }
+}
+
+/// A large constant at the top, and below it sixty small ones: each rounds where it is added to the sum.
+#[test]
+fn constants_pay_for_every_rounding_on_their_way() {
+    use checker::network::{Linear, Operation};
+    for (large, small) in [(2f64.powi(53), 1.0001), (2f64.powi(53), 0.9999), (-(2f64.powi(53)), 0.9999)] {
+        let mut b = support::Builder::default();
+        let mut at = b.node(1, vec![], Operation::Input);
+        for constant in [vec![small; 60], vec![large]].concat() {
+            at = b.affine(vec![(at, Linear::Dense(vec![1.0]))], 1, vec![constant]);
+            // The identity, which keeps the nodes apart.
+            at = b.node(1, vec![at], Operation::Hinge(1.0));
+        }
+        b.network.outputs.push(at);
+        let plan = Plan::new(&b.network).unwrap();
+        let x = [exact(0.5)];
+        let state = refreshed(&plan, Semantics::Real, &[0.5], &[0.5]);
+        assert_holds(&b.network, &state, &x, &evaluate(&b.network, &x), "constants");
+    }
+}
+
 /// A sound but useless checker would pass the tests above.
 #[test]
 fn derived_facts_are_as_tight_as_the_method_allows() {
@@ -236,4 +283,13 @@ fn derived_facts_are_as_tight_as_the_method_allows() {
         assert!((got - expected).abs() < 1e-12, "{got} {expected}");
     }
     assert!((state.below[2] + 1.75).abs() < 1e-12, "{}", state.below[2]);
+    // Where both are split on, the true ends [-2, 2] + 1/4 are found: h1 - h2 is 2 at (1, 1).
+    let beta = 0f32.to_le_bytes();
+    let both = |end: u8| {
+        [&[end, 1, 0, 0, 1, 0, 1, 0][..], &beta, &beta, &[0], &beta, &beta, &[1, 0, 1, 0], &beta, &beta, &[0], &beta, &beta].concat()
+    };
+    let trees = [&[0x12, 1, 0, 2][..], &both(0), &both(1)].concat();
+    let split = after(&trees, &plan, Semantics::Real, &[-1.0, -1.0], &[1.0, 1.0]);
+    let loose = after(&[0x13, 1], &plan, Semantics::Real, &[-1.0, -1.0], &[1.0, 1.0]);
+    assert!(split.above[2] < loose.above[2] + 1e-12 && split.above[2] < 2.2500001 && split.below[2] > -1.7500001, "{split:?}");
 }

@@ -314,6 +314,93 @@ fn what_is_proved_of_a_wide_network_is_gone_on_with() {
     assert!(std::fs::metadata(bench.path("short.cert")).expect("written").len() <= proof.len() as u64);
 }
 
+/// The whole proof of [`least_proved`] as a partial one, with the leaves of its disjunct's tree open of which `open` says so; and how many
+/// leaves there are. Both activations have ten elements.
+fn opened(proof: &[u8], open: impl Fn(usize) -> bool) -> (Vec<u8>, usize) {
+    let mut bytes = proof.to_vec();
+    bytes[14] = 1;
+    let step = (0..bytes.len()).rev().find(|&at| bytes[at..].starts_with(&[0x23, 0, 0])).expect("a step");
+    let slopes: u32 = bytes[step + 3..step + 7].iter().map(|mask| mask.count_ones()).sum();
+    let (mut at, mut leaves, mut path) = (step + 7, 0, Vec::new());
+    loop {
+        if bytes[at] == 1 {
+            path.push(false);
+            at += 3;
+            continue;
+        }
+        if open(leaves) {
+            bytes[at] = 2;
+        }
+        leaves += 1;
+        at += 1 + 4 * path.len() + slopes as usize;
+        while path.pop_if(|second| *second).is_some() {}
+        match path.last_mut() {
+            Some(second) => *second = true,
+            None => break,
+        }
+    }
+    assert_eq!(bytes[at..], [0x50], "the step is the last one");
+    bytes[at] = 0x52;
+    (bytes, leaves)
+}
+
+#[test]
+fn open_leaves_of_row_trees_are_gone_on_with() {
+    let (bench, _) = least_proved("both");
+    let proof = std::fs::read(bench.path("proof.cert")).expect("written");
+    let files = ["net.onnx", "query.vnnlib"];
+    let run = |command: &str, options: &[&str]| bench.run(&[&[command][..], &files, options].concat());
+    let (even, leaves) = opened(&proof, |leaf| leaf % 2 == 0);
+    let odd = opened(&proof, |leaf| leaf % 2 == 1).0;
+    assert!(leaves > 8, "{leaves}");
+    for (name, bytes) in [("even.cert", &even), ("odd.cert", &odd), ("one.cert", &opened(&proof, |leaf| leaf == leaves / 2).0)] {
+        bench.write(name, bytes);
+        let check = run("check", &[name]);
+        assert!(
+            check.code == 0 && check.output.contains(" % of the input set") && check.output.contains(" open); 0 of 1 disjuncts"),
+            "{check:?}"
+        );
+        assert!(!check.output.contains("accepted: holds") && !check.output.contains("accepted: 0.0000 %"), "{check:?}");
+        let resumed = run("verify", &["--resume", name, "--certificate", "whole.cert"]);
+        assert_eq!((resumed.verdict(), resumed.code), ("unsat", 0), "{resumed:?}");
+        assert!(run("check", &["whole.cert"]).output.starts_with("accepted: holds (both)"));
+        // Said to be whole, it is refused: with an open end, and with a closed one.
+        let mut bold = bytes.clone();
+        bold[14] = 0;
+        bench.write("bold.cert", &bold);
+        assert_eq!(run("check", &["bold.cert"]).code, 1);
+        *bold.last_mut().expect("an end") = 0x50;
+        for partial in [0, 1] {
+            bold[14] = partial;
+            bench.write("bold.cert", &bold);
+            assert_eq!(run("check", &["bold.cert"]).code, 1, "partial {partial}");
+        }
+    }
+    // What is closed stays as it is: one open leaf takes little work, and everything around it is in the new tree.
+    let resumed = run("verify", &["--resume", "one.cert", "--certificate", "whole.cert"]);
+    let work = |run: &support::Run| run.detail("subproblems").and_then(|n| n.parse::<usize>().ok()).unwrap_or_else(|| panic!("{run:?}"));
+    assert!(work(&resumed) < leaves / 2, "{leaves} {resumed:?}");
+    for certificates in [["even.cert", "odd.cert"], ["odd.cert", "even.cert"]] {
+        let merged = run("merge", &[&certificates[..], &["-o", "merged.cert"]].concat());
+        assert!(merged.code == 0 && merged.output.contains("holds (both)"), "{merged:?}");
+        assert!(run("check", &["merged.cert"]).output.starts_with("accepted: holds (both)"));
+    }
+    let merged = run("merge", &["even.cert", "even.cert", "-o", "merged.cert"]);
+    assert!(merged.code == 0 && merged.output.contains(" % of the input set"), "{merged:?}");
+}
+
+#[test]
+fn the_room_of_a_wide_proof_is_there() {
+    let (bench, threshold) = least_proved("real");
+    let check = bench.run(&["check", "net.onnx", "query.vnnlib", "proof.cert", "--room"]);
+    let room = check.output.lines().find_map(|l| l.strip_prefix("room: ")?.split(' ').next()?.parse::<f64>().ok());
+    let room = room.unwrap_or_else(|| panic!("{check:?}"));
+    assert!((0.0..0.05).contains(&room), "{room}: the next threshold below fails");
+    let near = query(&vec![("-0.1", "0.1"); 70], 1, &format!("(assert (>= Y_0 {}))", threshold - room));
+    bench.write("near.vnnlib", near.as_bytes());
+    assert_ne!(bench.run(&["verify", "net.onnx", "near.vnnlib", "--semantics", "real"]).verdict(), "sat");
+}
+
 /// Multipliers are free, so a changed one may do as well; but a proof that is accepted after a change proves the same.
 #[test]
 fn changed_bytes_of_a_wide_proof_are_refused_or_prove_the_same() {

@@ -38,6 +38,33 @@ fn verdicts_certificates_and_their_check() {
 }
 
 #[test]
+fn a_time_limit_leaves_a_part_that_is_gone_on_with() {
+    let bench = Bench::empty();
+    bench.run(&["quantized", "digits", "--max", "29", "--eps", "1", "--timeout", "0.001", "--save", "d"]);
+    // Two classes of this image need branching.
+    let files = ["quantized", "--weights", "d/network.json", "--query", "d/query_028.json"];
+    let decide = |options: &[&str]| bench.run(&[&files[..], options].concat());
+    let check = |file: &str| bench.run(&["quantized", "check", file, "--weights", "d/network.json", "--room"]);
+    let part = decide(&["--timeout", "0.000001", "--certificate", "part.cert"]);
+    assert_eq!((part.code, part.verdict()), (2, "timeout"), "{part:?}");
+    assert!(part.output.contains("classes still open: ") && part.output.contains("partial certificate: part.cert"), "{part:?}");
+    let checked = check("part.cert");
+    assert!(checked.code == 0 && checked.output.contains("accepted in part: "), "{checked:?}");
+    assert!(!checked.output.contains("robust") && !checked.output.contains("room"), "{checked:?}");
+    let whole = decide(&["--resume", "part.cert", "--certificate", "whole.cert"]);
+    assert_eq!((whole.code, whole.verdict()), (0, "robust"), "{whole:?}");
+    let checked = check("whole.cert");
+    assert!(checked.code == 0 && checked.output.contains("accepted: robust") && checked.output.contains("; room: 0 "), "{checked:?}");
+    // It is about its own query only, and what is damaged is not gone on with.
+    let other = ["quantized", "--weights", "d/network.json", "--query", "d/query_027.json", "--resume", "part.cert"];
+    bench.run(&other).refused(&["part.cert", "another query"]);
+    let mut bytes = std::fs::read(bench.path("part.cert")).expect("written");
+    bytes[14] = 0;
+    bench.write("bold.cert", &bytes);
+    decide(&["--resume", "bold.cert"]).refused(&["bold.cert", "not partial"]);
+}
+
+#[test]
 fn the_embedded_network_needs_no_files() {
     let run = Bench::empty().run(&["quantized", "digits", "--max", "5", "--eps", "0"]);
     assert!(run.code == 0 && run.output.contains("robust"), "{run:?}");

@@ -113,7 +113,7 @@ impl IntegerNetwork {
         let deadline = timeout.filter(|_| !certify).map(|limit| started + limit + limit / 20 + Duration::from_millis(500));
         let done = running::run(py, &stop, deadline, || Ok(()), work)?;
         let (answer, effort, certificate) =
-            done.unwrap_or(Ok((Answer::Timeout, Effort::default(), None))).map_err(|e| value(e.to_string()))?;
+            done.unwrap_or(Ok((Answer::Timeout(Default::default()), Effort::default(), None))).map_err(|e| value(e.to_string()))?;
         let dict = told(py, &answer, &effort, started.elapsed())?;
         if let Some(certificate) = certificate {
             dict.set_item("certificate", certificate.in_python(py))?;
@@ -142,7 +142,7 @@ fn certificate(answer: &Answer, query: &Query, network: &[u8]) -> Option<Certifi
     let bytes = match answer {
         Answer::Robust(proof) => proof::certificate(proof, hashes.0, hashes.1),
         Answer::Vulnerable(x) => proof::witness(x, hashes.0, hashes.1),
-        Answer::Timeout => return None,
+        Answer::Timeout(_) => return None,
     };
     let judged = check_files(network, query.as_bytes(), &bytes, 1).map(drop).map_err(|e| e.to_string());
     Some(Certificate { query, bytes, judged })
@@ -153,7 +153,7 @@ fn told<'py>(py: Python<'py>, answer: &Answer, effort: &Effort, elapsed: Duratio
     let word = match answer {
         Answer::Robust(_) => "holds",
         Answer::Vulnerable(_) => "fails",
-        Answer::Timeout => "unknown",
+        Answer::Timeout(_) => "unknown",
     };
     dict.set_item("verdict", word)?;
     dict.set_item("parts", effort.parts)?;

@@ -28,7 +28,7 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Ok(Shown::Holds(semantics, accepted)) => {
-            println!("accepted in part: {} of the input set proved under {}", accepted.proved, semantics.word());
+            println!("accepted in part: {} of the input set proved under {}, {accepted}", accepted.proved, semantics.word());
             ExitCode::SUCCESS
         }
         Ok(Shown::Fails(semantics)) => {

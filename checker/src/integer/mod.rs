@@ -12,18 +12,17 @@ mod tree;
 
 pub use network::{Network, Query};
 
-use crate::Semantics;
 use crate::certificate::{Container, Cursor, Fault, HEADER, Kind, Source};
 use crate::sha256::digest;
+use crate::{Accepted, Semantics};
 
 /// What an accepted certificate shows.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Shown {
-    /// No input of the box leaves the class; by this many leaves.
-    Robust {
-        /// Leaves of all trees.
-        leaves: u64,
-    },
+    /// No input of the box leaves the class.
+    Robust(Accepted),
+    /// No input of some parts of the box takes some of the other classes; what is left is open.
+    Partly(Accepted),
     /// This input leaves the class.
     Vulnerable {
         /// The input.
@@ -35,14 +34,22 @@ pub enum Shown {
 
 /// Checks a certificate against the files' (uncompressed) bytes.
 pub fn check<'a>(network: &[u8], query: &[u8], certificate: impl Into<Source<'a>>) -> Result<Shown, Fault> {
+    check_with_margin(network, query, certificate, 0)
+}
+
+/// As [`check`]; of a proof it is asked that every other output stay at least `margin` (0 to 2^40) below that of the class.
+pub fn check_with_margin<'a>(network: &[u8], query: &[u8], certificate: impl Into<Source<'a>>, margin: i64) -> Result<Shown, Fault> {
     let certificate = certificate.into();
     let container = Container::header(certificate)?;
     let refuse = |at: usize, reason: &str| Err(Fault { at, reason: reason.into() });
     if container.semantics != Semantics::Integer {
         return refuse(13, "the semantics is not `integer`");
     }
-    if container.partial {
-        return refuse(14, "partial integer certificates are not known");
+    if container.partial && container.kind != Kind::IntegerProof {
+        return refuse(14, "only proofs can be partial");
+    }
+    if !(0..=bound::MOST).contains(&margin) {
+        return refuse(0, "the margin is out of range");
     }
     if container.network != digest(network) {
         return refuse(15, "the certificate is about another network file");
@@ -55,7 +62,10 @@ pub fn check<'a>(network: &[u8], query: &[u8], certificate: impl Into<Source<'a>
     let query = Query::read(query).and_then(|q| q.fits(&network).map(|()| q)).map_err(unreadable)?;
     let mut cursor = Cursor::new(certificate, HEADER, certificate.len());
     match container.kind {
-        Kind::IntegerProof => tree::check(&network, &query, cursor).map(|leaves| Shown::Robust { leaves }),
+        Kind::IntegerProof => tree::check(&network, &query, cursor, (margin, container.partial)).map(|accepted| match accepted.proved {
+            1.0 => Shown::Robust(accepted),
+            _ => Shown::Partly(accepted),
+        }),
         Kind::IntegerWitness => {
             let input = read_input(&mut cursor, query.input.len())?;
             query.replay(&network, &input).map_or_else(|reason| cursor.fault(reason), |class| Ok(Shown::Vulnerable { input, class }))

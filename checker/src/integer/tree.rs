@@ -3,6 +3,7 @@
 use super::bound::{MOST, State};
 use super::network::{Network, Query, Range};
 use super::signed;
+use crate::Accepted;
 use crate::certificate::{Cursor, Fault};
 
 /// Longest path.
@@ -16,17 +17,24 @@ const SPLIT_INPUT: u8 = 4;
 const SPLIT_LEVEL: u8 = 6;
 const TIGHTEN_HIGH: u8 = 8;
 const TIGHTEN_LOW: u8 = 9;
+/// In partial certificates only.
+const OPEN: u8 = 10;
 
 struct Walk<'a, 'b> {
     network: &'a Network,
     label: usize,
+    /// What is asked of the label's output beside being the first maximum: to be so again with this added to the others.
+    margin: i64,
+    partial: bool,
     cursor: Cursor<'b>,
     leaves: u64,
+    /// The share of the present class that open leaves make up, by halves.
+    open: f64,
 }
 
-/// Checks the trees of all wrong classes; gives the number of leaves.
-pub fn check(network: &Network, query: &Query, cursor: Cursor) -> Result<u64, Fault> {
-    let mut walk = Walk { network, label: query.label, cursor, leaves: 0 };
+/// Checks the trees of all wrong classes; says what they show.
+pub fn check(network: &Network, query: &Query, cursor: Cursor, (margin, partial): (i64, bool)) -> Result<Accepted, Fault> {
+    let mut walk = Walk { network, label: query.label, margin, partial, cursor, leaves: 0, open: 0.0 };
     let mut root = State::new(network, &query.input);
     let shared = walk.cursor.varint()?;
     for _ in 0..shared {
@@ -37,19 +45,28 @@ pub fn check(network: &Network, query: &Query, cursor: Cursor) -> Result<u64, Fa
         };
         walk.tighten(&mut root, sign)?;
     }
-    for class in (0..network.last().rows.len()).filter(|c| *c != query.label) {
+    let (classes, mut excluded, mut open) = (network.last().rows.len() - 1, 0, 0.0);
+    for class in (0..=classes).filter(|c| *c != query.label) {
         let staircase = network.last().staircase(class);
-        walk.tree(State { levels: (staircase.low, staircase.high), ..root.clone() }, class)?;
+        walk.tree(State { levels: (staircase.low + margin, staircase.high + margin), ..root.clone() }, class)?;
+        excluded += (walk.open == 0.0) as usize;
+        open += std::mem::take(&mut walk.open);
     }
-    if walk.cursor.left() > 0 { walk.cursor.fault("there are bytes after the last tree") } else { Ok(walk.leaves) }
+    if walk.cursor.left() > 0 {
+        return walk.cursor.fault("there are bytes after the last tree");
+    }
+    // However little is open, the proved share is below 1.
+    let proved = if excluded == classes { 1.0 } else { (1.0 - open / classes as f64).min(1.0f64.next_down()) };
+    let (leaves, disjuncts) = (walk.leaves, classes);
+    Ok(Accepted { nodes: leaves, leaves, row_leaves: 0, open_row_leaves: 0, disjuncts, excluded, proved })
 }
 
 impl Walk<'_, '_> {
     fn tree(&mut self, root: State, class: usize) -> Result<(), Fault> {
-        let mut open = vec![root];
-        while let Some(state) = open.pop() {
-            if let Some((now, later)) = self.node(state, class)? {
-                open.extend([later, now]);
+        let mut open = vec![(root, 0)];
+        while let Some((state, depth)) = open.pop() {
+            if let Some((now, later)) = self.node(state, class, depth)? {
+                open.extend([(later, depth + 1), (now, depth + 1)]);
                 if open.len() > DEEPEST {
                     return self.cursor.fault(format!("a path has more than {DEEPEST} splits"));
                 }
@@ -58,8 +75,8 @@ impl Walk<'_, '_> {
         Ok(())
     }
 
-    /// One node: closed, or split in two.
-    fn node(&mut self, mut state: State, class: usize) -> Result<Option<(State, State)>, Fault> {
+    /// One node below so many splits: closed, open or split in two.
+    fn node(&mut self, mut state: State, class: usize, depth: i32) -> Result<Option<(State, State)>, Fault> {
         loop {
             match self.cursor.byte()? {
                 NOTHING_LEFT => {
@@ -73,6 +90,12 @@ impl Walk<'_, '_> {
                 }
                 TIGHTEN_HIGH => self.tighten(&mut state, 1)?,
                 TIGHTEN_LOW => self.tighten(&mut state, -1)?,
+                OPEN if self.partial => {
+                    self.leaves += 1;
+                    self.open += 0.5f64.powi(depth).max(f64::MIN_POSITIVE);
+                    return Ok(None);
+                }
+                OPEN => return self.cursor.fault("a leaf is open, and the certificate is not partial"),
                 kind @ SPLIT_HIDDEN..=7 => return self.split(state, kind).map(Some),
                 other => return self.cursor.fault(format!("record {other} is not known")),
             }
@@ -87,7 +110,7 @@ impl Walk<'_, '_> {
         let (of_class, of_label) = (ranges[class], ranges[self.label]);
         let wins_ties = i64::from(class < self.label);
         let conditions = |k: i64| {
-            let rise = last.climb(class, k).max(of_class.0);
+            let rise = last.climb(class, k - self.margin).max(of_class.0);
             let cap = (last.climb(self.label, k + wins_ties) - 1).min(of_label.1);
             // Beyond the label's greatest value there is no limit.
             let cap = if k + wins_ties > last.staircase(self.label).high { of_label.1 } else { cap };

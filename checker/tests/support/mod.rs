@@ -168,10 +168,14 @@ pub fn roughen(network: &mut Network, random: &mut Random) {
 
 /// The state after some steps.
 pub fn after(steps: &[u8], plan: &Plan, semantics: Semantics, low: &[f64], high: &[f64]) -> State {
-    let deployed = Deployed::new(semantics, plan.double);
+    let mut stepper = Stepper::new(Relaxed::new(plan, Deployed::new(semantics, plan.double)));
+    after_others(&mut stepper, steps, plan, semantics, low, high)
+}
+
+/// The state after some steps, taken by a stepper that may have taken others before.
+pub fn after_others(stepper: &mut Stepper, steps: &[u8], plan: &Plan, semantics: Semantics, low: &[f64], high: &[f64]) -> State {
     let query = prover::query(low, high, plan.outputs.len(), vec![vec![]]);
-    let case = Prepared::new(&query.cases[0], plan, semantics, deployed).unwrap();
-    let mut stepper = Stepper::new(Relaxed::new(plan, deployed));
+    let case = Prepared::new(&query.cases[0], plan, semantics, stepper.relaxed.deployed).unwrap();
     let mut state = case.root(&mut stepper.relaxed, &mut stepper.batch);
     let bytes = [steps, &[0x52]].concat();
     stepper.node(&mut Cursor::new(&bytes, 0, bytes.len()), &case, true, &mut state).unwrap();

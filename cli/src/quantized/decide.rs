@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-use engine::quantized::{Answer, Effort, Limits, Network, Query, decide, first_maximum};
+use engine::quantized::proof::Proof;
+use engine::quantized::{Answer, Effort, Limits, Network, Query, decide, first_maximum, go_on};
 
 use crate::failure::Failure;
 
@@ -12,13 +13,13 @@ use crate::failure::Failure;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// Proved.
-    Robust(engine::quantized::proof::Proof),
+    Robust(Proof),
     /// Refuted by this image.
     Vulnerable(Vec<i64>),
     /// The clean image already has another class.
     Misclassified(usize),
-    /// Not decided in time.
-    Timeout,
+    /// Not decided in time; so much is proved.
+    Timeout(Proof),
 }
 
 impl Verdict {
@@ -28,7 +29,7 @@ impl Verdict {
             Verdict::Robust(_) => "robust",
             Verdict::Vulnerable(_) => "vulnerable",
             Verdict::Misclassified(_) => "misclassified",
-            Verdict::Timeout => "timeout",
+            Verdict::Timeout(_) => "timeout",
         }
     }
 
@@ -37,7 +38,7 @@ impl Verdict {
         match self {
             Verdict::Robust(_) => 0,
             Verdict::Vulnerable(_) => 1,
-            Verdict::Timeout => 2,
+            Verdict::Timeout(_) => 2,
             Verdict::Misclassified(_) => 4,
         }
     }
@@ -56,22 +57,26 @@ pub fn decide_image(
     if class != label {
         return Ok((Verdict::Misclassified(class), Effort::default()));
     }
-    decide_query(network, &Query::around(network, image, eps, label), timeout, stop)
+    decide_query(network, &Query::around(network, image, eps, label), None, timeout, stop)
 }
 
-/// Decides a query.
+/// Decides a query, from what is open of an accepted proof where there is one.
 pub fn decide_query(
     network: &Network,
     query: &Query,
+    begun: Option<Proof>,
     timeout: Option<Duration>,
     stop: &Arc<AtomicBool>,
 ) -> Result<(Verdict, Effort), Failure> {
     let limits = Limits { started: Some(Instant::now()), timeout, stop: Arc::clone(stop) };
-    let (answer, effort) = decide(network, query, &limits)?;
+    let (answer, effort) = match begun {
+        Some(begun) => go_on(network, query, &limits, begun)?,
+        None => decide(network, query, &limits)?,
+    };
     let verdict = match answer {
         Answer::Robust(proof) => Verdict::Robust(proof),
         Answer::Vulnerable(x) => Verdict::Vulnerable(x),
-        Answer::Timeout => Verdict::Timeout,
+        Answer::Timeout(proof) => Verdict::Timeout(proof),
     };
     Ok((verdict, effort))
 }

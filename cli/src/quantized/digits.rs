@@ -60,7 +60,7 @@ pub fn run(args: &DigitsArgs) -> Result<Finished, Failure> {
             Verdict::Robust(_) => 0,
             Verdict::Vulnerable(_) => 1,
             Verdict::Misclassified(_) => 2,
-            Verdict::Timeout => 3,
+            Verdict::Timeout(_) => 3,
         }] += 1;
     }
     let mut text =

@@ -100,6 +100,9 @@ pub struct QueryArgs {
     /// Write a certificate here, and the query that it is about to FILE.query.json
     #[arg(long, value_name = "FILE")]
     pub certificate: Option<PathBuf>,
+    /// Go on from this certificate, about the same network and query, which a time limit has left open in part
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["max_radius", "export"])]
+    pub resume: Option<PathBuf>,
     /// Write the query as SMT-LIB 2 (QF_BV) to smt2/DATASET_ID.smt2 instead of deciding it
     #[arg(long)]
     pub export: bool,
@@ -195,6 +198,9 @@ pub struct CheckArgs {
     /// The query that they are about
     #[arg(long, value_name = "FILE")]
     pub query: Option<PathBuf>,
+    /// Also find by how much all other outputs could be larger with the same certificate
+    #[arg(long)]
+    pub room: bool,
 }
 
 /// Options of `quantized bench`.

@@ -41,18 +41,23 @@ pub fn run(args: &QueryArgs) -> Result<Finished, Failure> {
     if args.export {
         return export(&asked);
     }
+    let begun = match &args.resume {
+        Some(file) => Some(certificate::resume(file, &asked.network, &asked.query, &asked.network_bytes)?),
+        None => None,
+    };
     let stop = stop_on_interrupt()?;
     let misclassified = asked.image.as_ref().map(|x| first_maximum(&asked.network.evaluate(x))).filter(|c| *c != asked.query.label);
     let (verdict, effort) = match misclassified {
         Some(class) => (Verdict::Misclassified(class), Effort::default()),
-        None => decide_query(&asked.network, &asked.query, args.timeout, &stop)?,
+        None => decide_query(&asked.network, &asked.query, begun, args.timeout, &stop)?,
     };
     let mut text = if args.json { object(&asked, &verdict, &effort) } else { report(&asked, &verdict, &effort) };
     if let Some(file) = &args.certificate {
         let note = match certificate::make(&verdict, &asked.query, &asked.network_bytes) {
             Some((bytes, query)) => {
                 certificate::write(file, &bytes, &query)?;
-                format!("certificate: {} ({} bytes), about {}\n", file.display(), bytes.len(), certificate::query_path(file).display())
+                let kind = if matches!(verdict, Verdict::Timeout(_)) { "partial certificate" } else { "certificate" };
+                format!("{kind}: {} ({} bytes), about {}\n", file.display(), bytes.len(), certificate::query_path(file).display())
             }
             None => "certificate: none, nothing was proved\n".into(),
         };
@@ -100,10 +105,14 @@ fn report(asked: &Asked, verdict: &Verdict, effort: &Effort) -> String {
         Verdict::Misclassified(class) => {
             let _ = writeln!(text, "class of the image: {class}");
         }
-        Verdict::Robust(_) | Verdict::Timeout => {}
+        Verdict::Robust(_) | Verdict::Timeout(_) => {}
     }
     if !matches!(verdict, Verdict::Misclassified(_)) {
         let Effort { by_interval, by_relaxation, by_branching, parts } = effort;
+        if let Verdict::Timeout(proof) = verdict {
+            let open = proof.classes.iter().filter(|class| class.is_open()).count();
+            let _ = writeln!(text, "classes still open: {open} of {}", proof.classes.len());
+        }
         let _ = writeln!(
             text,
             "classes excluded by intervals: {by_interval}, by one relaxation: {by_relaxation}; searched: {by_branching}; parts: {parts}"
@@ -153,7 +162,7 @@ fn max_radius(args: &QueryArgs) -> Result<Finished, Failure> {
         match decide(eps)? {
             Verdict::Robust(_) => robust = eps,
             Verdict::Vulnerable(_) => broken = eps,
-            Verdict::Timeout | Verdict::Misclassified(_) => open = Some(eps),
+            Verdict::Timeout(_) | Verdict::Misclassified(_) => open = Some(eps),
         }
         let end = broken.min(open.unwrap_or(i64::MAX));
         next = if end > most { 2 * robust.max(1) } else { robust + (end - robust) / 2 };

@@ -5,11 +5,13 @@
 mod frontier;
 mod log;
 mod revise;
+mod row_trees;
 mod steps;
 mod tree;
 
 pub use frontier::{OpenNode, Turn};
 pub use log::{Log, NodeId};
+pub use row_trees::{Element, RowLeaf, RowTree};
 pub use steps::{Fact, Split, Steps};
 
 use std::io::{self, Write};

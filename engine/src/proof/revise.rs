@@ -1,10 +1,12 @@
 //! Trees made shorter, and trees of the same query put together.
 
 use std::io;
+use std::ops::Range;
 
 use super::frontier::all;
 use super::log::{Entry, Log, NodeId};
-use super::steps::{self, End};
+use super::row_trees::RowTree;
+use super::steps::{self, End, Steps};
 
 impl Log {
     /// Nodes whose children are both closed leaves, with the steps that would close them if one child's steps (the second's, if
@@ -89,7 +91,7 @@ impl Log {
             let Some(kept) = mine.as_ref().or(theirs.as_ref()) else { continue };
             if kept.first_child == 0 {
                 match (&mine, &theirs) {
-                    (Some(a), Some(b)) if a.end == End::Open => joined.add_parts(node, a, b),
+                    (Some(a), Some(b)) if a.end == End::Open => joined.add_parts(node, a, b)?,
                     _ if kept.end == End::Open => joined.pause(node, &kept.bytes),
                     _ => joined.end(node, &kept.bytes),
                 }
@@ -109,13 +111,42 @@ impl Log {
         Ok(joined)
     }
 
-    /// The steps of `mine`, an open node, and then those of `theirs`.
-    fn add_parts(&self, node: NodeId, mine: &Recorded, theirs: &Recorded) {
-        match theirs.end {
-            End::Closed => self.end(node, &theirs.bytes),
-            End::Open => self.pause(node, &[&mine.bytes[..mine.ending], &theirs.bytes].concat()),
-            End::Split(_) => self.pause(node, &mine.bytes),
+    /// The steps of `mine`, an open node, then those of `theirs`, and where neither excludes a disjunct, what their trees leave of it.
+    fn add_parts(&self, node: NodeId, mine: &Recorded, theirs: &Recorded) -> io::Result<()> {
+        if let End::Closed = theirs.end {
+            self.end(node, &theirs.bytes);
+            return Ok(());
         }
+        let parts = if let End::Open = theirs.end { &[mine, theirs][..] } else { &[mine][..] };
+        let (mut joined, mut trees, mut open): (Steps, Vec<RowTree>, _) = (Steps::default(), Vec::new(), mine.open.clone());
+        for part in parts {
+            let mut at = 0;
+            for place in &part.parts {
+                joined.resume(&part.bytes[at..place.start]);
+                trees.push(RowTree::read(&mut &part.bytes[place.start + 1..place.end], &self.lens)?);
+                at = place.end;
+            }
+            joined.resume(&part.bytes[at..part.ending]);
+            open.retain(|d| part.open.contains(d));
+        }
+        while let Some(mut tree) = trees.pop() {
+            while let Some(other) = trees.iter().position(|t| (t.disjunct, t.row) == (tree.disjunct, tree.row)) {
+                tree = trees.remove(other).join(&tree);
+            }
+            let disjunct = tree.disjunct as u32;
+            if open.contains(&disjunct) {
+                tree.write(&self.lens, &mut joined);
+                open.retain(|&d| d != disjunct || !tree.is_whole());
+            }
+        }
+        if open.is_empty() {
+            joined.leaf();
+            self.end(node, joined.bytes());
+        } else {
+            joined.open();
+            self.pause(node, joined.bytes());
+        }
+        Ok(())
     }
 
     /// What is recorded of a node at which these disjuncts are open.
@@ -128,7 +159,7 @@ impl Log {
         let (mut bytes, mut open) = (Vec::new(), open.to_vec());
         records.read(entry, &mut bytes)?;
         let read = steps::read(&bytes, &self.lens, &mut open)?;
-        Ok(Some(Recorded { bytes, first_child: entry.first_child, end: read.end, ending: read.ending, open }))
+        Ok(Some(Recorded { bytes, first_child: entry.first_child, end: read.end, ending: read.ending, parts: read.parts, open }))
     }
 }
 
@@ -139,6 +170,8 @@ struct Recorded {
     end: End,
     /// Where the step that ends it starts.
     ending: usize,
+    /// Where the trees lie that leave their disjuncts open.
+    parts: Vec<Range<usize>>,
     /// Disjuncts that are still open below.
     open: Vec<u32>,
 }

@@ -1,6 +1,7 @@
 //! The steps of one node of a certificate, as bytes (docs/certificate.md).
 
 use std::io;
+use std::ops::Range;
 
 /// A fact about a disjunct, as a certificate names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,9 +69,9 @@ impl Steps {
         self.varint(element as u64);
     }
 
-    /// A leaf of a row's tree: multipliers of the sides on its path, then slopes.
-    pub fn tree_leaf(&mut self, betas: impl Iterator<Item = f32>, slopes: impl Iterator<Item = u8>) {
-        self.bytes.push(0);
+    /// A leaf of a row's tree: multipliers of the sides on its path, then slopes. Of an open one nothing is claimed.
+    pub fn tree_leaf(&mut self, open: bool, betas: impl Iterator<Item = f32>, slopes: impl Iterator<Item = u8>) {
+        self.bytes.push(if open { 2 } else { 0 });
         betas.for_each(|beta| self.bytes.extend(beta.to_le_bytes()));
         self.bytes.extend(slopes);
     }
@@ -252,7 +253,7 @@ impl End {
 }
 
 /// The steps of one node in short.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Node {
     /// How it ends.
     pub end: End,
@@ -266,12 +267,14 @@ pub(super) struct Node {
     pub clipped: bool,
     /// Some of its steps are row trees.
     pub row_trees: bool,
+    /// Where the trees lie that leave their disjuncts open.
+    pub parts: Vec<Range<usize>>,
 }
 
 /// Reads the steps of one node from the start of `bytes`; activations have `lens` elements. Disjuncts that it drops leave `open`.
 pub(super) fn read(bytes: &[u8], lens: &[usize], open: &mut Vec<u32>) -> io::Result<Node> {
     let mut rest = bytes;
-    let mut node = Node { end: End::Open, ending: 0, length: 0, refreshed: false, clipped: false, row_trees: false };
+    let mut node = Node { end: End::Open, ending: 0, length: 0, refreshed: false, clipped: false, row_trees: false, parts: Vec::new() };
     node.end = loop {
         node.ending = bytes.len() - rest.len();
         match take::<1>(&mut rest)?[0] {
@@ -312,8 +315,10 @@ pub(super) fn read(bytes: &[u8], lens: &[usize], open: &mut Vec<u32>) -> io::Res
                 let disjunct = number(&mut rest)?;
                 number(&mut rest)?;
                 let slopes = skip_masks(&mut rest, lens)?;
-                skip_tree(&mut rest, slopes)?;
-                open.retain(|&d| d as usize != disjunct);
+                match skip_tree(&mut rest, slopes)? {
+                    true => open.retain(|&d| d as usize != disjunct),
+                    false => node.parts.push(node.ending..bytes.len() - rest.len()),
+                }
                 node.row_trees = true;
             }
             0x30 => {
@@ -370,22 +375,25 @@ fn skip_masks(rest: &mut &[u8], lens: &[usize]) -> io::Result<usize> {
     Ok(set)
 }
 
-/// Leaves out one row tree whose leaves have so many slopes.
-fn skip_tree(rest: &mut &[u8], slopes: usize) -> io::Result<()> {
+/// Leaves out one row tree whose leaves have so many slopes; true if none of them is open.
+fn skip_tree(rest: &mut &[u8], slopes: usize) -> io::Result<bool> {
     // True where the second child is under way.
-    let mut path: Vec<bool> = Vec::new();
+    let (mut path, mut whole): (Vec<bool>, bool) = (Vec::new(), true);
     loop {
-        if take::<1>(rest)?[0] != 0 {
-            number(rest)?;
-            number(rest)?;
-            path.push(false);
-            continue;
+        match take::<1>(rest)?[0] {
+            1 => {
+                number(rest)?;
+                number(rest)?;
+                path.push(false);
+                continue;
+            }
+            leaf => whole &= leaf != 2,
         }
         *rest = rest.get(4 * path.len() + slopes..).ok_or_else(|| damaged("it ends early"))?;
         while path.pop_if(|second| *second).is_some() {}
         match path.last_mut() {
             Some(second) => *second = true,
-            None => return Ok(()),
+            None => return Ok(whole),
         }
     }
 }
@@ -403,7 +411,7 @@ pub(super) fn number(rest: &mut &[u8]) -> io::Result<usize> {
     Err(damaged("a number is too long"))
 }
 
-fn take<const N: usize>(rest: &mut &[u8]) -> io::Result<[u8; N]> {
+pub(super) fn take<const N: usize>(rest: &mut &[u8]) -> io::Result<[u8; N]> {
     let (head, tail) = rest.split_first_chunk::<N>().ok_or_else(|| damaged("it ends early"))?;
     *rest = tail;
     Ok(*head)

@@ -32,5 +32,5 @@ mod upper;
 pub use fixed_point::{DenseFloats, FixedPoint};
 pub use network::{Layer, Network, NetworkError};
 pub use query::{Query, QueryError, Target, first_maximum};
-pub use search::{Answer, Effort, Limits, decide};
+pub use search::{Answer, Effort, Limits, decide, go_on};
 pub use staircase::{Requantise, Rounding};

@@ -33,8 +33,8 @@ pub enum Answer {
     Robust(Proof),
     /// This input does.
     Vulnerable(Vec<i64>),
-    /// Not decided in time.
-    Timeout,
+    /// Not decided in time; so much is proved.
+    Timeout(Proof),
 }
 
 /// What the search did.
@@ -52,9 +52,19 @@ pub struct Effort {
 
 /// Decides a query.
 pub fn decide(network: &Network, query: &Query, limits: &Limits) -> Result<(Answer, Effort), QueryError> {
+    search(network, query, limits, None)
+}
+
+/// As [`decide`], from what is open in a proof about the same network and query. What it closes is taken over unseen: the checker
+/// must have accepted it.
+pub fn go_on(network: &Network, query: &Query, limits: &Limits, begun: Proof) -> Result<(Answer, Effort), QueryError> {
+    search(network, query, limits, Some(begun))
+}
+
+fn search(network: &Network, query: &Query, limits: &Limits, begun: Option<Proof>) -> Result<(Answer, Effort), QueryError> {
     query.check(network)?;
     let mut search = Search { model: &Model::new(network), query, limits, effort: Effort::default() };
-    let answer = search.run();
+    let answer = search.run(begun);
     Ok((answer, search.effort))
 }
 
@@ -65,15 +75,14 @@ struct Search<'a> {
     effort: Effort,
 }
 
-/// Why a tree ended without a proof.
-enum End {
-    Broken(Vec<i64>),
-    Timeout,
-}
+/// An input that breaks the query.
+struct Broken(Vec<i64>);
 
-/// A part that waits.
+/// A part that waits; none where nothing is left.
 struct Open {
     part: Option<Part>,
+    /// Its records are those of an earlier proof.
+    begun: bool,
     first: Rc<FirstLayer>,
     warm: Warm,
 }
@@ -88,37 +97,62 @@ const CLIMBED: usize = 64;
 const NARROWED: usize = 6;
 
 impl Search<'_> {
-    fn run(&mut self) -> Answer {
+    fn run(&mut self, begun: Option<Proof>) -> Answer {
         let mut root = self.model.root(self.query);
         let middle: Vec<i64> = self.query.input.iter().map(|r| r.low + (r.high - r.low) / 2).collect();
         if self.query.is_broken_by(self.model.network, &middle) {
             return Answer::Vulnerable(middle);
         }
         let first = Rc::new(FirstLayer::of(self.model, &root));
-        let classes: Vec<usize> = (0..self.model.network.outputs()).filter(|c| *c != self.query.label).collect();
-        let mut proofs: Vec<Option<ClassProof>> = classes.iter().map(|&class| self.by_intervals(&root, class)).collect();
-        self.effort.by_interval = proofs.iter().flatten().count();
-        let shared = if proofs.iter().all(Option::is_some) { Vec::new() } else { self.narrow(&mut root, &first) };
-        for (proof, &class) in proofs.iter_mut().zip(&classes).filter(|(p, _)| p.is_none()) {
-            *proof = self.by_relaxation(&root, &first, class);
-            self.effort.by_relaxation += usize::from(proof.is_some());
-        }
-        let open = |proofs: &[Option<ClassProof>]| (0..classes.len()).filter(|&i| proofs[i].is_none()).collect::<Vec<_>>();
-        for i in open(&proofs) {
-            let attack = Attack { network: self.model.network, query: self.query, target: self.target(classes[i]) };
+        let mut proof = match begun {
+            Some(proof) => self.retrace_shared(proof, &mut root),
+            None => self.without_branching(&mut root, &first),
+        };
+        for open in proof.classes.iter().filter(|c| c.is_open()) {
+            let attack = Attack { network: self.model.network, query: self.query, target: self.target(open.class) };
             if let Some(x) = attack.run(&middle, 4).filter(|x| self.query.is_broken_by(self.model.network, x)) {
                 return Answer::Vulnerable(x);
             }
         }
-        for i in open(&proofs) {
+        for open in proof.classes.iter_mut().filter(|c| c.is_open()) {
             self.effort.by_branching += 1;
-            match self.tree(&root, &first, classes[i]) {
-                Ok(proof) => proofs[i] = Some(proof),
-                Err(End::Broken(x)) => return Answer::Vulnerable(x),
-                Err(End::Timeout) => return Answer::Timeout,
+            match self.tree(&root, &first, open) {
+                Ok(records) => open.records = records,
+                Err(Broken(x)) => return Answer::Vulnerable(x),
             }
         }
-        Answer::Robust(Proof { shared, classes: proofs.into_iter().flatten().collect() })
+        if proof.is_open() { Answer::Timeout(proof) } else { Answer::Robust(proof) }
+    }
+
+    /// What intervals and one relaxation per class prove of the whole box; the other classes are open.
+    fn without_branching(&mut self, root: &mut Part, first: &Rc<FirstLayer>) -> Proof {
+        let classes: Vec<usize> = (0..self.model.network.outputs()).filter(|c| *c != self.query.label).collect();
+        let mut proofs: Vec<Option<ClassProof>> = classes.iter().map(|&class| self.by_intervals(root, class)).collect();
+        self.effort.by_interval = proofs.iter().flatten().count();
+        let shared = if proofs.iter().all(Option::is_some) { Vec::new() } else { self.narrow(root, first) };
+        for (proof, &class) in proofs.iter_mut().zip(&classes).filter(|(p, _)| p.is_none()) {
+            *proof = self.by_relaxation(root, first, class);
+            self.effort.by_relaxation += usize::from(proof.is_some());
+        }
+        let open = |(proof, &class): (Option<ClassProof>, &usize)| proof.unwrap_or(ClassProof { class, records: vec![Record::Open] });
+        Proof { shared, classes: proofs.into_iter().zip(&classes).map(open).collect() }
+    }
+
+    /// Narrows the root as an earlier proof does.
+    fn retrace_shared(&self, proof: Proof, root: &mut Part) -> Proof {
+        let mut part = Some(root.clone());
+        proof.shared.iter().for_each(|record| self.tighten_again(&mut part, record));
+        // What is narrowed to nothing is left to the trees.
+        *root = part.unwrap_or_else(|| root.clone());
+        proof
+    }
+
+    fn tighten_again(&self, part: &mut Option<Part>, record: &Record) {
+        let (Some(own), Record::Tighten { layer, neuron, sign, unit, multipliers }) = (part.as_mut(), record) else { return };
+        let reach = self.model.reach(own, *layer, *neuron, *sign, *unit, multipliers);
+        if !self.model.tighten(own, *layer, *neuron, side(*sign, reach)) {
+            *part = None;
+        }
     }
 
     fn target(&self, class: usize) -> Target<'_> {
@@ -219,7 +253,7 @@ impl Search<'_> {
             let (bits, unit) = (14, 1 << 14);
             let multipliers = whole(&bound.multipliers, bits);
             let reach = self.model.reach(part, layer, neuron, sign, unit, &multipliers);
-            let side = if sign > 0 { Range { low: i64::MIN, high: reach } } else { Range { low: -reach, high: i64::MAX } };
+            let side = side(sign, reach);
             let length = |r: Range| r.high - r.low;
             if length(range.meet(side)) as f64 > 0.98 * length(range) as f64 {
                 continue;
@@ -232,34 +266,47 @@ impl Search<'_> {
         true
     }
 
-    /// Branch and bound for one class.
-    fn tree(&mut self, root: &Part, first: &Rc<FirstLayer>, class: usize) -> Result<ClassProof, End> {
-        let mut open = vec![Open { part: Some(self.whole(root, class)), first: Rc::clone(first), warm: self.warm(root, first) }];
-        let mut records = Vec::new();
-        while let Some(Open { part, first, mut warm }) = open.pop() {
-            if self.is_over() {
-                return Err(End::Timeout);
-            }
-            let Some(mut part) = part else {
-                records.push(Record::Empty);
-                continue;
+    /// Branch and bound for one class, from what is open of its tree; what is still open when the time is over stays so.
+    fn tree(&mut self, root: &Part, first: &Rc<FirstLayer>, begun: &ClassProof) -> Result<Vec<Record>, Broken> {
+        let (class, mut earlier, mut records) = (begun.class, begun.records.iter(), Vec::new());
+        let whole = Some(self.whole(root, class));
+        let mut open = vec![Open { part: whole, begun: true, first: Rc::clone(first), warm: self.warm(root, first) }];
+        while let Some(Open { mut part, begun, first, mut warm }) = open.pop() {
+            let record = if begun { self.retrace(&mut part, &mut earlier, &mut records) } else { Record::Open };
+            let searched = record == Record::Open;
+            let record = match (record, &mut part) {
+                (Record::Open, None) => Record::Empty,
+                (Record::Open, Some(part)) if !self.is_over() => self.node(root, &first, part, class, &mut warm, &mut records)?,
+                (record, _) => record,
             };
-            let Some(choice) = self.node(root, &first, &mut part, class, &mut warm, &mut records)? else { continue };
-            let Choice { split, second_first } = choice;
-            records.push(Record::Split { split, second_first });
+            records.push(record);
+            let Some(&Record::Split { split, second_first }) = records.last() else { continue };
             for second in [!second_first, second_first] {
-                let half = self.model.half(&part, split, second);
+                let half = part.as_ref().and_then(|part| self.model.half(part, split, second));
                 let first = match (&split, &half) {
                     (Split::Input { .. }, Some(half)) => Rc::new(first.over(self.model, half)),
                     _ => Rc::clone(&first),
                 };
-                open.push(Open { part: half, first, warm: warm.clone() });
+                open.push(Open { part: half, begun: !searched, first, warm: warm.clone() });
             }
         }
-        Ok(ClassProof { class, records })
+        Ok(records)
     }
 
-    /// Closes a part with its record, or says how to split it.
+    /// Takes over the tightenings of a node of an earlier tree; gives the record after them.
+    fn retrace<'r>(&self, part: &mut Option<Part>, earlier: &mut impl Iterator<Item = &'r Record>, records: &mut Vec<Record>) -> Record {
+        loop {
+            match earlier.next() {
+                Some(record @ Record::Tighten { .. }) => {
+                    self.tighten_again(part, record);
+                    records.push(record.clone());
+                }
+                record => return record.cloned().unwrap_or(Record::Open),
+            }
+        }
+    }
+
+    /// Records how a part is narrowed; gives the record that closes or splits it.
     fn node(
         &mut self,
         root: &Part,
@@ -268,28 +315,26 @@ impl Search<'_> {
         class: usize,
         warm: &mut Warm,
         records: &mut Vec<Record>,
-    ) -> Result<Option<Choice>, End> {
+    ) -> Result<Record, Broken> {
         for narrowed in [false, true] {
             let levels = self.model.levels(part, self.target(class));
             if levels.is_empty() {
-                records.push(Record::Empty);
-                return Ok(None);
+                return Ok(Record::Empty);
             }
             let mut relaxed = self.relax(first, part, class, &levels, warm, EFFORT);
             if let Some(record) = self.leaf(part, class, &levels, &relaxed) {
-                records.push(record);
-                return Ok(None);
+                return Ok(record);
             }
             self.try_primal(&root.accumulators[0], first, part, &relaxed, warm, class)?;
             if narrowed || self.model.hidden() < 2 {
                 let branch = super::branch::Branch { model: self.model, first, part, target: self.target(class), levels: &levels };
-                return Ok(Some(branch.choose(&mut relaxed, warm)));
+                let Choice { split, second_first } = branch.choose(&mut relaxed, warm);
+                return Ok(Record::Split { split, second_first });
             }
             for neuron in worst(&relaxed.bound.gaps) {
                 let mut own = Warm { upper: Vec::new(), ..warm.clone() };
                 if !self.narrow_one(part, first, neuron, &mut own, EFFORT, records) {
-                    records.push(Record::Empty);
-                    return Ok(None);
+                    return Ok(Record::Empty);
                 }
             }
         }
@@ -297,8 +342,16 @@ impl Search<'_> {
     }
 
     /// Is the primal solution, rounded, a counterexample; or are its hidden values, and can an input be found that has them?
-    fn try_primal(&self, root: &[Range], first: &FirstLayer, part: &Part, relaxed: &Relaxed, warm: &Warm, class: usize) -> Result<(), End> {
-        let broken = |x: Vec<i64>| if self.query.is_broken_by(self.model.network, &x) { Err(End::Broken(x)) } else { Ok(()) };
+    fn try_primal(
+        &self,
+        root: &[Range],
+        first: &FirstLayer,
+        part: &Part,
+        relaxed: &Relaxed,
+        warm: &Warm,
+        class: usize,
+    ) -> Result<(), Broken> {
+        let broken = |x: Vec<i64>| if self.query.is_broken_by(self.model.network, &x) { Err(Broken(x)) } else { Ok(()) };
         let attack = Attack { network: self.model.network, query: self.query, target: self.target(class) };
         let x = first.rounded(&relaxed.bound.inputs);
         broken(x.clone())?;
@@ -324,6 +377,11 @@ impl Search<'_> {
             _ => Ok(()),
         }
     }
+}
+
+/// The accumulators that a bound in the direction of `sign` allows.
+fn side(sign: i64, reach: i64) -> Range {
+    if sign > 0 { Range { low: i64::MIN, high: reach } } else { Range { low: -reach, high: i64::MAX } }
 }
 
 /// The neurons above the first layer with the largest gaps.

@@ -7,8 +7,9 @@ use super::cases::Solver;
 use super::{Progress, Statistics};
 use crate::bounds::chain::Objectives;
 use crate::bounds::in_parallel;
-use crate::bounds::neurons::{Effort, Ending, Forest, FreeSlopes, Goal, Leaf, Multipliers, Recorder, Relaxed, Settings, Start};
+use crate::bounds::neurons::{Effort, Ending, Forest, FreeSlopes, Goal, Leaf, Multipliers, Recorder, Relaxed, Settings, Start, retrace};
 use crate::kernels::Kernel;
+use crate::proof::RowTree;
 
 /// One round: the bounds of neurons are tightened, then the trees of disjuncts grow.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -33,6 +34,15 @@ pub const GRAPH_ROUNDS: [Round; 5] =
     [round(1, 2_000, 1.0), round(20, 5_000, 0.8), round(20, 100_000, 1.0), round(200, 1_000_000, 1.0), round(2_000, u64::MAX, 1.0)];
 /// For a second try with the bounds of a first one.
 pub const SECOND_ROUNDS: [Round; 1] = [round(0, u64::MAX, 1.0)];
+/// The rounds of a search that goes on with trees of up to `grown` nodes: these are grown first, to twice their size at least (or without
+/// end, where that is the last round's), with the bounds of neurons as they are.
+pub fn resumed(rounds: &[Round], grown: u64, least: u64) -> Vec<Round> {
+    let last = rounds.iter().rev().skip(1).all(|round| round.nodes < grown);
+    let nodes = if last { u64::MAX } else { least.max(2 * grown) };
+    let later = rounds.iter().skip(1).filter(|round| round.nodes > grown);
+    std::iter::once(Round { row_nodes: 0, nodes, ..rounds[0] }).chain(later.copied()).collect()
+}
+
 /// Tasks of a wave; fixed, so that trees do not depend on the number of threads.
 const WAVE_TASKS: usize = 8;
 /// Nodes per disjunct and task in one wave.
@@ -52,6 +62,8 @@ pub struct Neurons<'a, F> {
     pub objectives: &'a Objectives<F>,
     /// Keeps what a certificate needs.
     pub recorder: Option<Recorder>,
+    /// Trees of an earlier proof, which the first round goes on with.
+    pub begun: &'a [RowTree],
 }
 
 /// What the trees leave of a case.
@@ -102,7 +114,9 @@ impl<F: Kernel> Neurons<'_, F> {
                 return Some(Left { open: Vec::new(), ..left });
             }
             let mut recorder = self.recorder.take();
-            self.grow(&*self.layers, &mut left, round.nodes, recorder.as_mut(), statistics);
+            let begun = if number == 0 { self.begun } else { &[] };
+            let trees = left.open.iter().map(|&d| self.tree(&*self.layers, d, begun.iter().find(|t| t.disjunct == d))).collect();
+            self.grow(&*self.layers, trees, &mut left, round.nodes, recorder.as_mut(), statistics);
             self.recorder = recorder;
             let done = self.objectives.disjuncts.len() - left.open.len();
             left.proved = (left.proved + done as f64) / all.max(1) as f64;
@@ -129,8 +143,15 @@ impl<F: Kernel> Neurons<'_, F> {
 
     /// Trees for the open disjuncts, in waves: the open leaves are dealt out to a fixed number of tasks, which grow them for a
     /// while on their own.
-    fn grow(&self, layers: &dyn Relaxed<F>, left: &mut Left, nodes: u64, mut recorder: Option<&mut Recorder>, statistics: &mut Statistics) {
-        let mut trees: Vec<Tree<F>> = left.open.iter().map(|&d| self.tree(layers, d)).collect();
+    fn grow(
+        &self,
+        layers: &dyn Relaxed<F>,
+        mut trees: Vec<Tree<F>>,
+        left: &mut Left,
+        nodes: u64,
+        mut recorder: Option<&mut Recorder>,
+        statistics: &mut Statistics,
+    ) {
         while !self.solver.stopped() && trees.iter().any(|t| t.wants_more(nodes)) {
             let memory: u64 = trees.iter().flat_map(|t| &t.open).map(|l| l.size()).sum();
             if memory > self.solver.config.max_memory / 2 {
@@ -154,10 +175,11 @@ impl<F: Kernel> Neurons<'_, F> {
         for tree in trees {
             if tree.is_closed() {
                 left.margin = left.margin.min(tree.margin);
-                if let Some(recorder) = recorder.as_mut() {
-                    let free = FreeSlopes::below(layers.program(), tree.start.node);
-                    recorder.drop(tree.disjunct, tree.row, &|neuron| layers.name(neuron), &free.neurons, &tree.leaves);
-                }
+            }
+            if let Some(recorder) = recorder.as_mut() {
+                tree.record(layers, recorder);
+            }
+            if tree.is_closed() {
                 continue;
             }
             left.open.push(tree.disjunct);
@@ -211,25 +233,21 @@ impl<F: Kernel> Neurons<'_, F> {
         }
     }
 
-    /// The tree of a disjunct by the first of its conjuncts that reads outputs only.
-    fn tree(&self, layers: &dyn Relaxed<F>, disjunct: usize) -> Tree<F> {
+    /// The tree of a disjunct by the first of its conjuncts that reads outputs only, as far as it was grown before.
+    fn tree(&self, layers: &dyn Relaxed<F>, disjunct: usize, begun: Option<&RowTree>) -> Tree<F> {
         let rows = &self.objectives.rows;
         let disjuncts = &self.objectives.disjuncts[disjunct];
         let row = disjuncts.iter().position(|&r| rows[r].inputs.is_empty()).expect("looked for before");
         let objective = &rows[disjuncts[row]];
-        Tree {
-            disjunct,
-            row,
-            start: Arc::new(layers.start(objective)),
-            strict: objective.strict,
-            leaves: Vec::new(),
-            open: vec![Leaf::root()],
-            stuck: Vec::new(),
-            points: Vec::new(),
-            nodes: 0,
-            proved: 0.0,
-            margin: f64::INFINITY,
-        }
+        let start = Arc::new(layers.start(objective));
+        let begun = begun.filter(|tree| tree.row == row);
+        let earlier = begun.and_then(|tree| Some((tree, retrace(tree, layers.program(), start.node, &|n| layers.name(n))?)));
+        let (nodes, proved, (leaves, open)) = match earlier {
+            Some((tree, leaves)) => (tree.nodes(), tree.closed(), leaves),
+            None => (0, 0.0, (Vec::new(), vec![Leaf::root()])),
+        };
+        let strict = objective.strict;
+        Tree { disjunct, row, start, strict, leaves, open, stuck: vec![], points: vec![], nodes, proved, margin: f64::INFINITY }
     }
 }
 
@@ -253,6 +271,19 @@ struct Tree<F> {
 impl<F: Kernel> Tree<F> {
     fn is_closed(&self) -> bool {
         self.open.is_empty() && self.stuck.is_empty()
+    }
+
+    /// Keeps what bounds the leaves, of an open tree with those that are open.
+    fn record(&self, layers: &dyn Relaxed<F>, recorder: &mut Recorder) {
+        let free = FreeSlopes::below(layers.program(), self.start.node).neurons;
+        let names = |neuron| layers.name(neuron);
+        if self.is_closed() {
+            return recorder.drop(self.disjunct, self.row, &names, &free, &self.leaves);
+        }
+        let open: Option<Vec<_>> = self.open.iter().chain(&self.stuck).map(|leaf| leaf.proof.clone()).collect();
+        if let Some(open) = open {
+            recorder.drop_in_part(self.disjunct, self.row, &names, &free, [&self.leaves, &open]);
+        }
     }
 
     fn wants_more(&self, nodes: u64) -> bool {

@@ -7,7 +7,7 @@ use super::attack::{Attack, Effort};
 use super::boxes::{Boxes, Part, rows_of};
 use super::cases::{CaseOutcome, Solver};
 use super::forms::{Judgement, bound_rows};
-use super::neurons::{CHAIN_ROUNDS, GRAPH_ROUNDS, Left, Neurons, Round, SECOND_ROUNDS};
+use super::neurons::{CHAIN_ROUNDS, GRAPH_ROUNDS, Left, Neurons, Round, SECOND_ROUNDS, resumed};
 use super::tree::{self, End};
 use super::{Reason, Statistics, problem};
 use crate::bounds::chain::{Chain, Objectives};
@@ -45,9 +45,11 @@ impl Record<'_> {
     /// Goes on after the steps that show what is known.
     fn recorder(&self, solver: &Solver, rounds: &[Round]) -> Recorder {
         let mut recorder = Recorder::new(solver.network, solver.config.max_memory / 4);
-        match self.known.map(|_| self.log.unfinished(0)) {
-            Some(Ok(steps)) => recorder.resume(&steps),
-            Some(Err(error)) => recorder.give_up(error.to_string()),
+        match self.known {
+            Some(known) => {
+                recorder.resume(&known.steps);
+                known.trees.iter().for_each(|tree| recorder.keep_part(tree));
+            }
             None if rounds == GRAPH_ROUNDS => recorder.defaults(),
             None => {}
         }
@@ -56,7 +58,7 @@ impl Record<'_> {
 
     /// Keeps what was recorded; of an open case too.
     fn keep(&self, recorder: Recorder, closed: bool) {
-        match recorder.finish() {
+        match recorder.finish(closed) {
             Ok(mut steps) if closed => {
                 steps.leaf();
                 self.log.end(0, steps.bytes());
@@ -221,15 +223,16 @@ impl Root<'_> {
     ) -> Option<CaseOutcome> {
         let (solver, semantics) = (self.solver, self.semantics);
         let recorder = self.record.map(|record| record.recorder(solver, rounds));
-        let (mut rounds, mut open) = (rounds.to_vec(), (0..self.single.disjuncts.len()).collect());
+        let (mut rounds, mut open, mut begun) = (rounds.to_vec(), (0..self.single.disjuncts.len()).collect(), &[][..]);
         if let Some(known) = self.record.and_then(|record| record.known) {
             layers.inherit(known);
-            open = known.open.clone();
+            (open, begun) = (known.open.clone(), &known.trees);
             // What is known of neurons is used before it is improved: more so if it has been enough for some disjuncts.
             let trust = if open.len() < self.single.disjuncts.len() { 10 } else { 1 };
-            rounds[0] = Round { row_nodes: 0, nodes: trust * rounds[0].nodes, ..rounds[0] };
+            let grown = known.trees.iter().map(|tree| tree.nodes()).max().unwrap_or(0);
+            rounds = resumed(&rounds, grown, trust * rounds[0].nodes);
         }
-        let mut neurons = Neurons { solver, layers, rounds: &rounds, objectives: &self.single, recorder };
+        let mut neurons = Neurons { solver, layers, rounds: &rounds, objectives: &self.single, recorder, begun };
         let (mut found, mut evaluations) = (None, 0);
         let mut left = neurons.exclude(open, statistics, &mut |round, left| {
             let mut effort = Statistics::default();
@@ -273,7 +276,7 @@ impl Root<'_> {
         let Some(rows) = GraphRows::<f64>::new(Relaxation::planned(self.network, &self.region, plan)) else { return left };
         let recorder = first.recorder.take();
         let mut second =
-            Neurons { solver: self.solver, layers: Box::new(rows), rounds: &SECOND_ROUNDS, objectives: &self.double, recorder };
+            Neurons { solver: self.solver, layers: Box::new(rows), rounds: &SECOND_ROUNDS, objectives: &self.double, recorder, begun: &[] };
         let open = left.open.clone();
         let again = second.exclude(open, statistics, &mut |_, _| false);
         first.recorder = second.recorder;

@@ -2,6 +2,7 @@
 
 mod evaluation;
 mod files;
+mod partial;
 mod published;
 mod support;
 mod verdicts;

@@ -97,7 +97,7 @@ pub struct Goal<F> {
 /// An open leaf: a region and the multipliers that bound the row there.
 #[derive(Clone, Debug)]
 pub struct Leaf<F> {
-    /// The row's bound in the region; infinite for a root that has not been bounded.
+    /// The row's bound in the region; infinite if that has not been bounded.
     pub bound: f64,
     /// The region.
     pub splits: Vec<Split<F>>,
@@ -267,8 +267,10 @@ impl<'p, F: Kernel> Forest<'p, F> {
         }
         let Some(leaf) = tree.take(self.settings.order) else { return false };
         match leaf.next {
-            None if leaf.slopes.is_none() => {
-                batch.add(tree.goal.start.clone(), leaf.splits, None, tag);
+            // A root, or what an earlier proof left open.
+            None if leaf.bound == f64::INFINITY => {
+                batch.add(tree.goal.start.clone(), leaf.splits, leaf.slopes.as_deref(), tag);
+                batch.rows.last_mut().expect("just added").proof = leaf.proof;
                 tree.flying += 1;
             }
             None => tree.ending.stuck.push(leaf),
@@ -309,6 +311,8 @@ impl<'p, F: Kernel> Forest<'p, F> {
     /// Takes row `r` out of the batch and into its tree.
     fn land(&self, tree: &mut Tree<F>, batch: &mut Batch<F>, r: usize, free: Option<&FreeSlopes>) {
         let bound = self.cautious(&batch.rows[r]).min(batch.rows[r].inherited);
+        // Infinite is what has never been bounded.
+        let bound = if batch.rows[r].steps > 0 { bound.min(f64::MAX) } else { bound };
         tree.flying -= 1;
         tree.ending.nodes += 1;
         if tree.closes(bound) {

@@ -20,4 +20,4 @@ pub use forest::{Ending, Forest, Goal, Leaf, Order, Score, Settings};
 pub use graph::GraphRows;
 pub use known::Known;
 pub use program::{Affine, Hinge, Input, Map, Node, Program, Relaxed, Start};
-pub use record::{FreeSlopes, Multipliers, Recorder};
+pub use record::{FreeSlopes, Multipliers, Recorder, retrace};

@@ -1,13 +1,15 @@
 //! What row trees leave for a certificate: the multipliers of their leaves, written as steps (docs/certificate.md).
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::batch::Split;
+use super::forest::Leaf;
 use super::program::{Node, Program};
 use crate::graph::Graph;
 use crate::kernels::Kernel;
 use crate::ops::Operation;
-use crate::proof::Steps;
+use crate::proof::{RowTree, Steps};
 
 /// A neuron of a program: the hinge's node, and the element.
 pub type Neuron = (u32, u32);
@@ -62,6 +64,14 @@ impl FreeSlopes {
         free
     }
 
+    /// An open leaf that has not been bounded, with these multipliers to begin with; all other slopes are those of `starts`.
+    fn leaf<F: Kernel>(&self, starts: &[F], multipliers: Arc<Multipliers>) -> Leaf<F> {
+        let mut slopes: Box<[F]> = starts.into();
+        self.places.iter().zip(&multipliers.slopes).for_each(|(&place, &byte)| slopes[place] = F::from_f64(f64::from(byte) / 255.0));
+        let split = |&((node, neuron), active, beta): &(Neuron, bool, f32)| Split { node, neuron, active, beta: F::from_f64(beta.into()) };
+        Leaf { splits: multipliers.splits.iter().map(split).collect(), slopes: Some(slopes), proof: Some(multipliers), ..Leaf::root() }
+    }
+
     /// The multipliers of a row with these slopes and splits.
     pub fn multipliers<F: Kernel>(&self, slopes: &[F], splits: &[Split<F>]) -> Multipliers {
         let byte = |&place: &usize| (slopes[place].to_f64() * 255.0).round() as u8;
@@ -70,8 +80,51 @@ impl FreeSlopes {
     }
 }
 
+/// The leaves of an earlier tree in terms of a program: what bounds the closed ones, and open ones to go on from. None if it splits
+/// neurons that the program does not have.
+pub fn retrace<F: Kernel>(
+    tree: &RowTree,
+    program: &Program<F>,
+    last: usize,
+    names: &Names,
+) -> Option<(Vec<Arc<Multipliers>>, Vec<Leaf<F>>)> {
+    let free = FreeSlopes::below(program, last);
+    let numbered: BTreeMap<_, usize> = tree.free.iter().enumerate().map(|(k, element)| (*element, k)).collect();
+    let places: Vec<Option<usize>> = free.neurons.iter().map(|&n| names(n).and_then(|e| numbered.get(&e).copied())).collect();
+    let widths = program.nodes[..=last].iter().enumerate().filter(|(_, node)| matches!(node, Node::Hinge(_)));
+    let neurons = widths.flat_map(|(id, node)| (0..node.width()).map(move |i| (id as u32, i as u32)));
+    let neurons: BTreeMap<_, Neuron> = neurons.filter_map(|n| Some((names(n)?, n))).collect();
+    let starts: Vec<F> = program.nodes[..=last]
+        .iter()
+        .filter_map(|n| if let Node::Hinge(h) = n { Some(h.start.iter()) } else { None })
+        .flatten()
+        .copied()
+        .collect();
+    let (mut closed, mut open) = (Vec::new(), Vec::new());
+    for leaf in &tree.leaves {
+        // Neurons that are unstable only now take CROWN's slope.
+        let default = |k: usize| (starts[free.places[k]].to_f64() * 255.0) as u8;
+        let slopes: Box<[u8]> = places.iter().enumerate().map(|(k, place)| place.map_or_else(|| default(k), |p| leaf.slopes[p])).collect();
+        let splits = leaf.path.iter().map(|&(element, active, beta)| Some((*neurons.get(&element)?, active, beta)));
+        let multipliers = Arc::new(Multipliers { splits: splits.collect::<Option<_>>()?, slopes });
+        if leaf.open {
+            open.push(free.leaf(&starts, multipliers));
+        } else {
+            closed.push(multipliers);
+        }
+    }
+    Some((closed, open))
+}
+
 /// How a certificate names a program's neurons: activation and element.
 pub type Names<'a> = dyn Fn(Neuron) -> Option<(usize, usize)> + 'a;
+
+/// The tree of a disjunct that it does not exclude: the share that is closed, and the step.
+#[derive(Clone, Debug)]
+struct Part {
+    closed: f64,
+    step: Steps,
+}
 
 /// The steps of the root of a case, in the order in which they are taken.
 #[derive(Clone, Debug)]
@@ -79,6 +132,8 @@ pub struct Recorder {
     /// Elements of every activation.
     lens: Vec<usize>,
     steps: Steps,
+    /// For open disjuncts the best tree so far.
+    parts: BTreeMap<usize, Part>,
     most: u64,
     failed: Option<String>,
 }
@@ -87,7 +142,7 @@ impl Recorder {
     /// Of a network of affine operators and hinges; keeps at most `most` bytes.
     pub fn new(graph: &Graph, most: u64) -> Recorder {
         let hinges = graph.nodes.iter().filter(|n| matches!(n.operation, Operation::Scalar(_)));
-        Recorder { lens: hinges.map(|n| n.len()).collect(), steps: Steps::default(), most, failed: None }
+        Recorder { lens: hinges.map(|n| n.len()).collect(), steps: Steps::default(), parts: BTreeMap::new(), most, failed: None }
     }
 
     /// Begins with steps that were recorded before.
@@ -99,6 +154,7 @@ impl Recorder {
     pub fn give_up(&mut self, why: impl Into<String>) {
         self.failed.get_or_insert(why.into());
         self.steps.clear();
+        self.parts.clear();
     }
 
     /// Bytes that may still be kept.
@@ -133,14 +189,37 @@ impl Recorder {
 
     /// Ends of an activation's elements: (element, true for the lower end, leaves of the row's tree).
     pub fn ends(&mut self, activation: usize, names: &Names, free: &[Neuron], ends: &[(usize, bool, &[Arc<Multipliers>])]) {
-        let Some(trees) = self.trees(activation, names, free, ends.iter().map(|e| (Some(2 * e.0 + e.1 as usize), e.2))) else { return };
+        let trees = ends.iter().map(|e| (Some(2 * e.0 + e.1 as usize), e.2, &[][..]));
+        let Some(trees) = self.trees(activation, names, free, trees) else { return };
         self.add(|steps| steps.refresh_by_trees(activation, ends.len(), &trees.0, &trees.1));
     }
 
     /// A disjunct that one of its rows excludes.
     pub fn drop(&mut self, disjunct: usize, row: usize, names: &Names, free: &[Neuron], leaves: &[Arc<Multipliers>]) {
-        let Some(trees) = self.trees(self.lens.len(), names, free, std::iter::once((None, leaves))) else { return };
+        let Some(trees) = self.trees(self.lens.len(), names, free, std::iter::once((None, leaves, &[][..]))) else { return };
+        self.parts.remove(&disjunct);
         self.add(|steps| steps.drop_by_tree(disjunct, row, &trees.0, &trees.1));
+    }
+
+    /// The tree of a disjunct so far, with what bounds its closed and its open leaves. Kept until a better one comes.
+    pub fn drop_in_part(&mut self, disjunct: usize, row: usize, names: &Names, free: &[Neuron], leaves: [&[Arc<Multipliers>]; 2]) {
+        let closed = leaves[0].iter().map(|leaf| 0.5f64.powi(leaf.splits.len() as i32)).sum();
+        if closed == 0.0 || self.parts.get(&disjunct).is_some_and(|part| part.closed > closed) {
+            return;
+        }
+        let Some(trees) = self.trees(self.lens.len(), names, free, std::iter::once((None, leaves[0], leaves[1]))) else { return };
+        let mut step = Steps::default();
+        step.drop_by_tree(disjunct, row, &trees.0, &trees.1);
+        if self.room() >= step.bytes().len() as u64 {
+            self.parts.insert(disjunct, Part { closed, step });
+        }
+    }
+
+    /// A tree of an earlier proof.
+    pub fn keep_part(&mut self, tree: &RowTree) {
+        let mut step = Steps::default();
+        tree.write(&self.lens, &mut step);
+        self.parts.insert(tree.disjunct, Part { closed: tree.closed(), step });
     }
 
     fn add(&mut self, write: impl FnOnce(&mut Steps)) {
@@ -152,13 +231,13 @@ impl Recorder {
         }
     }
 
-    /// Masks of the free elements of the activations below `end`, and trees, each after its head.
+    /// Masks of the free elements of the activations below `end`, and trees (closed and open leaves), each after its head.
     fn trees<'t>(
         &mut self,
         end: usize,
         names: &Names,
         free: &[Neuron],
-        trees: impl Iterator<Item = (Option<usize>, &'t [Arc<Multipliers>])>,
+        trees: impl Iterator<Item = (Option<usize>, &'t [Arc<Multipliers>], &'t [Arc<Multipliers>])>,
     ) -> Option<(Vec<u8>, Steps)> {
         if self.failed.is_some() {
             return None;
@@ -172,17 +251,18 @@ impl Recorder {
         let mut order: Vec<usize> = (0..named.len()).collect();
         order.sort_unstable_by_key(|&k| named[k]);
         let mut steps = Steps::default();
-        for (head, leaves) in trees {
+        for (head, closed, open) in trees {
             if let Some(end) = head {
                 steps.varint(end as u64);
             }
-            write_tree(leaves, names, &order, &mut steps);
+            write_tree(closed, open, names, &order, &mut steps);
         }
         Some((masks(lens, &named), steps))
     }
 
-    /// The steps, or why there are none.
-    pub fn finish(self) -> Result<Steps, String> {
+    /// The steps (of an open case with those of disjuncts that are excluded in part), or why there are none.
+    pub fn finish(mut self, closed: bool) -> Result<Steps, String> {
+        self.parts.values().filter(|_| !closed).for_each(|part| self.steps.resume(part.step.bytes()));
         match self.failed {
             Some(why) => Err(why),
             None => Ok(self.steps),
@@ -197,18 +277,19 @@ fn masks(lens: &[usize], named: &[(usize, usize)]) -> Vec<u8> {
 }
 
 /// The tree of some leaves, in pre-order: at every leaf the splits that no leaf before it went through are new.
-fn write_tree(leaves: &[Arc<Multipliers>], names: &Names, order: &[usize], steps: &mut Steps) {
-    let mut sorted: Vec<&Multipliers> = leaves.iter().map(|leaf| &**leaf).collect();
-    sorted.sort_by(|a, b| a.splits.iter().map(|s| s.1).cmp(b.splits.iter().map(|s| s.1)));
+fn write_tree(closed: &[Arc<Multipliers>], open: &[Arc<Multipliers>], names: &Names, order: &[usize], steps: &mut Steps) {
+    let mut sorted: Vec<(&Multipliers, bool)> = closed.iter().map(|leaf| (&**leaf, false)).collect();
+    sorted.extend(open.iter().map(|leaf| (&**leaf, true)));
+    sorted.sort_by(|a, b| a.0.splits.iter().map(|s| s.1).cmp(b.0.splits.iter().map(|s| s.1)));
     let mut before: Option<&Multipliers> = None;
-    for leaf in sorted {
+    for (leaf, open) in sorted {
         let shared = before.map_or(0, |b| 1 + b.splits.iter().zip(&leaf.splits).take_while(|(x, y)| x.1 == y.1).count());
         for (neuron, _, _) in leaf.splits.iter().skip(shared) {
             // A neuron without a name is one that is not free either, which `trees` refuses.
             let (activation, element) = names(*neuron).unwrap_or_default();
             steps.tree_split(activation, element);
         }
-        steps.tree_leaf(leaf.splits.iter().map(|s| s.2), order.iter().map(|&k| leaf.slopes[k]));
+        steps.tree_leaf(open, leaf.splits.iter().map(|s| s.2), order.iter().map(|&k| leaf.slopes[k]));
         before = Some(leaf);
     }
 }
