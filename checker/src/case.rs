@@ -65,8 +65,8 @@ impl Prepared {
         let mut state = State::root(plan, self.low.clone(), self.high.clone(), self.disjuncts.len());
         relaxed.forget_from(0);
         for (number, activation) in plan.activations.iter().enumerate() {
-            relaxed.prepare(activation.node, &mut state);
-            relaxed.prepare_operand(activation.node, &mut state);
+            relaxed.prepare(activation.node, &state);
+            relaxed.prepare_operand(activation.node, &state);
             crate::steps::bound_by_magnitude(relaxed, number, &mut state);
             if activation.shallow && plan.lined {
                 let all: Vec<u32> = (0..activation.len as u32).collect();

@@ -1,6 +1,7 @@
 //! Facts `v . x + k >= 0` that all counterexamples of a disjunct satisfy: what they exclude together, and what they leave of
 //! the box (relaxed clipping: Zhang et al., NeurIPS 2025).
 
+use crate::kernel::nonzero;
 use crate::rounding::{SLACK, TINY, gamma};
 use crate::state::upper_end;
 
@@ -83,7 +84,7 @@ impl Facts {
 /// From `v . x + k >= 0` and `most >= max v . x + k` over the box: `x_d >= high_d - most / v_d` for `v_d > 0`, and
 /// `x_d <= low_d - most / v_d` for `v_d < 0`.
 pub fn shrink(v: &[f64], most: f64, (low, high): (&[f64], &[f64]), (left, right): (&mut [f64], &mut [f64])) {
-    for d in 0..v.len() {
+    for (d, _) in nonzero(v) {
         let reach = (most / v[d].abs()).next_up();
         // NaN and infinity shrink nothing.
         if v[d] > 0.0 {

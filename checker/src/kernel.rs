@@ -13,6 +13,14 @@ pub fn padded(n: usize) -> usize {
     n.div_ceil(LANES) * LANES
 }
 
+/// The elements that are not zero, with their places; zeros are passed over by whole vectors.
+pub fn nonzero(row: &[f64]) -> impl Iterator<Item = (usize, f64)> {
+    // All bits but the sign's.
+    let any = |x: &[f64]| x.iter().fold(0, |bits, x| bits | x.to_bits() << 1) != 0;
+    let found = move |(k, x): (usize, &[f64])| if any(x) { k * LANES..k * LANES + x.len() } else { 0..0 };
+    row.chunks(LANES).enumerate().flat_map(found).map(|i| (i, row[i])).filter(|x| x.1 != 0.0)
+}
+
 /// A loop over slices; `FUSED` says that fused multiply-add is a single instruction.
 pub trait Kernel {
     /// Does the work.

@@ -1,6 +1,6 @@
 //! Linear maps as sweeps use them: transposed, by rows, and by absolute values.
 
-use crate::kernel::{self, AbsoluteProducts, Product, Vector, padded};
+use crate::kernel::{self, AbsoluteProducts, Product, Vector, nonzero, padded};
 use crate::network::{Convolution, Linear};
 
 /// A linear map with shapes that fit.
@@ -181,7 +181,7 @@ impl Map {
             }
             _ => {
                 for (row, out) in coefficients.chunks_exact(width).zip(out.chunks_exact_mut(out_width)).take(rows) {
-                    for (o, &x) in row[..self.outputs()].iter().enumerate().filter(|c| *c.1 != 0.0) {
+                    for (o, x) in nonzero(&row[..self.outputs()]) {
                         self.each_in_row(o, |i, w| out[i] += x * w);
                     }
                 }

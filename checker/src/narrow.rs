@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::case::{self, Prepared};
 use crate::certificate::{Cursor, Fault};
 use crate::facts::shrink;
+use crate::kernel::nonzero;
 use crate::plan::{Activation, Operand, Step};
 use crate::relax::{Relaxed, constant_error};
 use crate::rounding::{SLACK, TINY, UNIT, gamma};
@@ -41,6 +42,8 @@ pub struct Multipliers<'a> {
     /// By node and element.
     given: &'a BTreeMap<(usize, usize), Given>,
     terms: Vec<Term>,
+    /// Where a row is not zero.
+    places: Vec<usize>,
 }
 
 /// `c h(a) - lambda a` of an element, which is at most `most` in the state.
@@ -97,8 +100,13 @@ impl Multipliers<'_> {
         let start = relaxed.plan.activations[*activation].start;
         let own = if *s == 0.0 || s.abs() == 1.0 { (0.0, 0.0) } else { relaxed.deployed.product() };
         let count = if node.compressed { prepared.live.len() } else { node.len };
-        for (r, now) in now[..count].iter_mut().enumerate() {
-            let j = if node.compressed { prepared.live[r] as usize } else { r };
+        // Rows are mostly zeros: what is not zero, or will not be.
+        self.places.clear();
+        self.places.extend(nonzero(&now[..count]).map(|x| x.0));
+        let given = self.given.range((id, 0)..(id + 1, 0)).filter_map(|(&(_, j), _)| prepared.place(node.compressed, j));
+        self.places.extend(given.filter(|&r| now[r] == 0.0));
+        for &r in &self.places {
+            let (j, now) = (if node.compressed { prepared.live[r] as usize } else { r }, &mut now[r]);
             let (c, low, high) = (*now, self.state.below[start + j], self.state.above[start + j]);
             let given = self.given.get(&(id, j)).copied().unwrap_or(Given { keeps: self.defaults, number: 0.0 });
             let lambda = if given.keeps { default_slope(c, low, high, *s) * c } else { 0.0 } + given.number;
@@ -296,7 +304,7 @@ impl Stepper<'_> {
 
     /// Prepares everything, no element left out from now on, and starts one row.
     fn begin_row(&mut self, state: &mut State) {
-        if state.fixed.iter().any(|fixed| !fixed) {
+        if !std::mem::replace(&mut state.whole, true) {
             state.fixed.fill(true);
             self.relaxed.forget_from(0);
         }
@@ -309,7 +317,7 @@ impl Stepper<'_> {
         for &(id, _) in given.keys() {
             self.batch.coefficients(id, self.relaxed.nodes[id].width);
         }
-        let mut multipliers = Multipliers { state, defaults, given, terms: Vec::new() };
+        let mut multipliers = Multipliers { state, defaults, given, terms: Vec::new(), places: Vec::new() };
         self.batch.descend_with(&self.relaxed, &mut multipliers);
         let (v, constant) = self.batch.form(0);
         (upper_end(v, constant, &state.low, &state.high), multipliers.terms)
@@ -335,7 +343,7 @@ fn shrink_all(v: &[f64], total: f64, terms: &[Term], state: &mut State) {
             }
         };
         (state.below[term.place], state.above[term.place]) = hull;
+        state.void |= hull.0 > hull.1;
     }
     state.void |= state.low.iter().zip(&state.high).any(|(l, h)| l > h);
-    state.notice_empty();
 }

@@ -40,6 +40,8 @@ pub struct State {
     pub phase_lines: Vec<f64>,
     /// Elements with a phase, and all from the first sum with multipliers on: they are not left out where they are provably zero.
     pub fixed: Vec<bool>,
+    /// All elements count as fixed.
+    pub whole: bool,
     /// Upper bounds of hinges, in the order of the steps on the path from the root.
     pub caps: Vec<Arc<Cap>>,
     /// Disjuncts not excluded yet, ascending.
@@ -78,7 +80,7 @@ impl Clone for State {
         self.open.clone_from(&source.open);
         self.partly.clone_from(&source.partly);
         self.path.clone_from(&source.path);
-        (self.settled, self.void, self.share) = (source.settled, source.void, source.share);
+        (self.whole, self.settled, self.void, self.share) = (source.whole, source.settled, source.void, source.share);
     }
 }
 

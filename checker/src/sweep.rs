@@ -4,7 +4,7 @@
 //! reads; each replaces its value by what it reads. Rounding and the deployed network are paid for in `errors`, so at the
 //! end `g <= v . x + constants + errors` for every counterexample, with the computed `v` as exact numbers.
 
-use crate::kernel::{self, LANES, Pass, PassFreely, Product, Vector, total};
+use crate::kernel::{self, LANES, Pass, PassFreely, Product, Vector, nonzero, total};
 use crate::linear::Map;
 use crate::narrow::Multipliers;
 use crate::plan::{Operand, Plan, Step, Sum};
@@ -155,7 +155,7 @@ impl Batch {
                     }
                 },
             }
-            if matches!(rule, Rule::Given(_)) && now.iter().all(|x| *x == 0.0) {
+            if matches!(rule, Rule::Given(_)) && nonzero(&now).next().is_none() {
                 self.pool.push(now);
                 continue;
             }
