@@ -246,6 +246,25 @@ fn regions_that_were_looked_at_before_leave_nothing_behind() {
     }
 }
 
+/// What underflows is paid for: nothing but such payments covers these values.
+#[test]
+fn facts_hold_where_products_underflow() {
+    let mut random = Random(9);
+    for seed in 0..600 {
+        let dims = 1 + random.below(2);
+        let mut network = random_network(&mut random, dims, false);
+        support::shrink(&mut network, [1e-160, 1e-110, 1e-80][seed % 3]);
+        let plan = Plan::new(&network).unwrap();
+        let (low, high) = random_box(&mut random, dims, false);
+        let steps = [random_trees(&plan, &mut random), random_narrows(&plan, &mut random), vec![0x10]];
+        let state = after(&steps[seed % 3], &plan, Semantics::Real, &low, &high);
+        for x in points(&mut random, &low, &high) {
+            let x: Vec<Rational> = x.iter().map(|&x| exact(x)).collect();
+            assert_holds(&network, &state, &x, &evaluate(&network, &x), &format!("network {seed}"));
+        }
+    }
+}
+
 /// A large constant at the top, and below it sixty small ones: each rounds where it is added to the sum.
 #[test]
 fn constants_pay_for_every_rounding_on_their_way() {

@@ -88,7 +88,7 @@ pub fn random_network(random: &mut Random, inputs: usize, hostile: bool) -> Netw
     let mut at = b.node(inputs, vec![], Operation::Input);
     let mut earlier = vec![at];
     for _ in 0..1 + random.below(4) {
-        at = match random.below(8) {
+        at = match random.below(9) {
             0 if b.len(at) > 2 => {
                 let groups =
                     (0..b.len(at) - 1).map(|i| vec![i as u32, (i as u32 + 1 + random.below(2) as u32) % b.len(at) as u32]).collect();
@@ -129,6 +129,14 @@ pub fn random_network(random: &mut Random, inputs: usize, hostile: bool) -> Netw
                 let bias = random.weights(own, hostile);
                 b.affine(vec![(at, linear)], own, bias)
             }
+            6 => {
+                // Numbers of the file as a node of their own, through weights or beside the values.
+                let (len, own) = (b.len(at), 1 + random.below(4));
+                let numbers = b.node(own, vec![], Operation::Constant(random.weights(own, hostile)));
+                let numbers = if random.below(3) == 0 { b.node(own, vec![numbers], Operation::Hinge(0.125)) } else { numbers };
+                let weights = Linear::Dense(random.weights(len * own, hostile));
+                b.affine(vec![(at, Linear::Scale(vec![1.0; len])), (numbers, weights)], len, vec![])
+            }
             5 => {
                 // A bias added as a node of its own.
                 let len = 2 + random.below(4);
@@ -163,6 +171,19 @@ pub fn roughen(network: &mut Network, random: &mut Random) {
             }
         }
         numbers.into_iter().flatten().for_each(|x| *x *= 1.0 + 0.1 * random.unit());
+    }
+}
+
+/// Makes every weight and bias so small that products underflow even in binary64.
+pub fn shrink(network: &mut Network, by: f64) {
+    for node in &mut network.nodes {
+        let Operation::Affine(affine) = &mut node.operation else { continue };
+        affine.bias.iter_mut().for_each(|x| *x *= by * by);
+        for part in &mut affine.parts {
+            if let Linear::Dense(w) = part {
+                w.iter_mut().for_each(|x| *x *= by);
+            }
+        }
     }
 }
 
