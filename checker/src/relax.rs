@@ -118,7 +118,7 @@ impl<'p> Relaxed<'p> {
     /// The facts about activation operands at node `id` and above have changed; all, for 0.
     pub fn forget_from(&mut self, id: usize) {
         self.ready = self.ready.min(id);
-        self.operand_of = self.operand_of.filter(|&h| h < id || (h == id && id > 0));
+        self.operand_of = self.operand_of.filter(|&h| id > 0 && h <= id);
     }
 
     /// Prepares all nodes before `end`.
