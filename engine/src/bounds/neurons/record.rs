@@ -80,14 +80,12 @@ impl FreeSlopes {
     }
 }
 
+/// What bounds the closed leaves of a tree, and its open leaves.
+pub type Retraced<F> = (Vec<Arc<Multipliers>>, Vec<Leaf<F>>);
+
 /// The leaves of an earlier tree in terms of a program: what bounds the closed ones, and open ones to go on from. None if it splits
 /// neurons that the program does not have.
-pub fn retrace<F: Kernel>(
-    tree: &RowTree,
-    program: &Program<F>,
-    last: usize,
-    names: &Names,
-) -> Option<(Vec<Arc<Multipliers>>, Vec<Leaf<F>>)> {
+pub fn retrace<F: Kernel>(tree: &RowTree, program: &Program<F>, last: usize, names: &Names) -> Option<Retraced<F>> {
     let free = FreeSlopes::below(program, last);
     let numbered: BTreeMap<_, usize> = tree.free.iter().enumerate().map(|(k, element)| (*element, k)).collect();
     let places: Vec<Option<usize>> = free.neurons.iter().map(|&n| names(n).and_then(|e| numbered.get(&e).copied())).collect();
