@@ -13,6 +13,7 @@ use super::sweep::SLACK;
 use super::{Bounds, Network};
 use crate::graph::NodeId;
 use crate::kernels::Kernel;
+use crate::kernels::lanes::MOST_LANES;
 use crate::kernels::rows::{BLOCK, BLOCK_ROUNDINGS, Lines};
 use crate::numerics::Interval;
 use crate::ops::{Affine, Operation, Ranges, Scalar, Working};
@@ -28,6 +29,12 @@ pub struct NodeLines<F> {
 }
 
 impl<F: Kernel> NodeLines<F> {
+    /// Which elements' coefficients matter.
+    fn wanted(&self) -> Vec<bool> {
+        let all = [&self.upper_slope, &self.lower_slope, &self.upper_constant, &self.lower_constant, &self.error];
+        (0..self.error.len()).map(|i| all.iter().any(|v| v[i] != F::ZERO)).collect()
+    }
+
     pub(super) fn lines(&self) -> Lines<'_, F> {
         Lines {
             upper_slope: &self.upper_slope,
@@ -76,11 +83,15 @@ pub struct Relaxation<'n, F> {
     pub empty: bool,
     /// Multiplications that backward rows have taken, about.
     pub work: f64,
+    /// Multiplications of matrix products that rows of neurons have taken, those of padding included.
+    pub products: f64,
     pub(super) lines: Vec<NodeLines<F>>,
     /// Per affine node and element: rounding of the sweep per unit of absolute coefficient.
     pub(super) sweep: Vec<Vec<F>>,
     /// Per affine node and element: the deployed block's error, paid where another operator or an objective reads it.
     pub(super) deployed: Vec<Vec<f64>>,
+    /// Per scalar node the elements whose coefficients matter: those whose lines are not zero.
+    pub(super) wanted: Vec<Vec<bool>>,
 }
 
 /// Numbers that the buffers of one sweep may hold at a node: bounds the rows swept together.
@@ -106,8 +117,17 @@ impl<'n, F: Working> Relaxation<'n, F> {
 
     /// Bounds of all nodes over the box `input` with as much work as `plan` says.
     pub fn planned(network: &'n Network<'n>, input: &Ranges, plan: Plan) -> Relaxation<'n, F> {
-        let mut relaxation =
-            Relaxation { network, bounds: Bounds::default(), empty: false, work: 0.0, lines: vec![], sweep: vec![], deployed: vec![] };
+        let mut relaxation = Relaxation {
+            network,
+            bounds: Bounds::default(),
+            empty: false,
+            work: 0.0,
+            products: 0.0,
+            lines: vec![],
+            sweep: vec![],
+            deployed: vec![],
+            wanted: vec![],
+        };
         let mut taken = 0;
         let mut forward = plan.forward.then(|| Forward::new(network, input));
         for (id, node) in network.graph.nodes.iter().enumerate() {
@@ -177,6 +197,7 @@ impl<'n, F: Working> Relaxation<'n, F> {
             Operation::Scalar(op) => lines = self.scalar_lines(id, op.as_ref()),
             _ => {}
         }
+        self.wanted.push(lines.wanted());
         self.lines.push(lines);
         self.sweep.push(sweep);
         self.deployed.push(deployed);
@@ -218,7 +239,11 @@ impl<'n, F: Working> Relaxation<'n, F> {
         let widest = self.network.graph.nodes[..=id].iter().map(|n| n.len()).max().unwrap_or(1).max(1);
         let least = (MOST_NUMBERS / widest).clamp(2, 32);
         let most = (SWEEP_NUMBERS / widest).clamp(least, SWEEP_ROWS);
-        self.tighten_rows(id, &picked, most, 0, plan, |relaxation, starts, count| relaxation.sweep_bounds(starts, count));
+        if widest * MOST_LANES <= MOST_NUMBERS {
+            self.tighten_lanes(id, &picked, plan);
+        } else {
+            self.tighten_rows(id, &picked, most, 0, plan, |relaxation, starts, count| relaxation.sweep_bounds(starts, count));
+        }
         if plan.steps > 0 {
             let kept = Slopes::numbers_per_row(self, id).max(1);
             let descent = Descent::of(plan.steps);
@@ -227,6 +252,51 @@ impl<'n, F: Working> Relaxation<'n, F> {
                 forms.iter().map(|f| f.bound).collect()
             });
         }
+    }
+
+    /// Rows for both ends of the elements `picked`, in blocks of neighbours.
+    fn tighten_lanes(&mut self, id: NodeId, picked: &[usize], plan: Plan) {
+        if !self.affords(id, picked.len(), 0, plan) {
+            return;
+        }
+        let picked = self.by_neighbourhood(id, picked);
+        let parts: Vec<&[usize]> = picked.chunks(MOST_LANES / 2).collect();
+        let results = in_parallel(&parts, plan.threads, |part| if (plan.stop)() { Default::default() } else { self.lane_bounds(id, part) });
+        for (part, (ends, products)) in parts.iter().zip(results) {
+            self.products += products;
+            for (&i, ends) in part.iter().zip(ends.chunks_exact(2)) {
+                self.meet_one(id, i, -ends[1], ends[0]);
+            }
+        }
+    }
+
+    /// Counts the multiplications of rows for both ends of `count` elements of node `id`, unless the plan has no room for them.
+    fn affords(&mut self, id: NodeId, count: usize, steps: usize, plan: Plan) -> bool {
+        let below: f64 = self.network.work[..=id].iter().sum();
+        let work = 2.0 * count as f64 * below * (1 + 2 * steps) as f64;
+        let affordable = self.work + work <= plan.most_work;
+        self.work += if affordable { work } else { 0.0 };
+        affordable
+    }
+
+    /// The elements in an order in which neighbours depend on nearly the same elements below.
+    fn by_neighbourhood(&self, id: NodeId, picked: &[usize]) -> Vec<usize> {
+        let nodes = &self.network.graph.nodes;
+        // Sums of equal shapes are ordered like what they add.
+        let mut source = id;
+        let order = loop {
+            let Operation::Affine(op) = &nodes[source].operation else { break None };
+            match nodes[source].inputs.first() {
+                _ if op.neighbourhood(0).is_some() => break Some(op),
+                Some(&p) if nodes[p].len() == nodes[id].len() => source = p,
+                _ => break None,
+            }
+        };
+        let mut picked = picked.to_vec();
+        if let Some(op) = order {
+            picked.sort_by_key(|&i| op.neighbourhood(i));
+        }
+        picked
     }
 
     /// Rows for both ends of the loose elements, at most `most` at a time, bounded by `bound`.
@@ -239,12 +309,9 @@ impl<'n, F: Working> Relaxation<'n, F> {
         plan: Plan,
         bound: impl Fn(&Self, Vec<(NodeId, Vec<F>)>, usize) -> Vec<f64> + Sync,
     ) {
-        let below: f64 = self.network.work[..=id].iter().sum();
-        let work = 2.0 * picked.len() as f64 * below * (1 + 2 * steps) as f64;
-        if self.work + work > plan.most_work {
+        if !self.affords(id, picked.len(), steps, plan) {
             return;
         }
-        self.work += work;
         let len = self.network.graph.nodes[id].len();
         let parts: Vec<&[usize]> = picked.chunks((most / 2).max(1)).collect();
         let bounds_of = |part: &[usize]| {

@@ -6,6 +6,7 @@ pub mod exact;
 mod forward;
 mod game;
 mod interval;
+mod lanes;
 mod network;
 pub mod neurons;
 mod slopes;

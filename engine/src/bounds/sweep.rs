@@ -129,9 +129,7 @@ impl<F: Working> Relaxation<'_, F> {
                 &computed
             }
         };
-        let fan_out = (0..node.inputs.len()).map(|k| op.fan_out(k)).max().unwrap_or(0);
-        let size: f64 = node.inputs.iter().map(|&p| self.total_size(p)).sum();
-        let underflow = 2.0 * F::TINY * fan_out as f64 * size;
+        let underflow = self.affine_underflow(id, op);
         for r in 0..work.count {
             let row = &c[r * len..(r + 1) * len];
             work.errors[r] += rows::absolute_dot(row, sweep) * SLACK + underflow;
@@ -149,7 +147,7 @@ impl<F: Working> Relaxation<'_, F> {
         }
     }
 
-    fn total_size(&self, p: NodeId) -> f64 {
+    pub(super) fn total_size(&self, p: NodeId) -> f64 {
         let ranges = &self.bounds.ranges[p];
         ranges.low.iter().zip(&ranges.high).map(|(l, h)| l.abs().max(h.abs())).sum::<f64>() + 1.0
     }
@@ -178,25 +176,40 @@ impl<F: Working> Relaxation<'_, F> {
             if row.iter().all(|&x| x == 0.0) {
                 continue;
             }
-            let mut back: Vec<Vec<f64>> = operands.iter().map(|p| vec![0.0; p.len()]).collect();
-            let offset = op.relax_row(&row, &operands, &mut back);
+            let (offset, error) = self.through_general_row(id, op, &row, &own, |k, i, multiplier| {
+                let size = operands[k].len();
+                work.buffer(node.inputs[k], size)[r * size + i] += multiplier;
+            });
             work.constants[r] += offset;
-            work.errors[r] += f64::EPSILON * (self.network.graph.nodes.len() + 8) as f64 * offset.abs();
-            work.errors[r] += row.iter().zip(&own).filter(|(x, _)| **x != 0.0).map(|(x, own)| x.abs() * own).sum::<f64>() * SLACK;
-            for (k, multipliers) in back.iter().enumerate() {
-                let p = node.inputs[k];
-                let size = multipliers.len();
-                let mut paid = 0.0;
-                let target = work.buffer(p, size);
-                for (i, &m) in multipliers.iter().enumerate().filter(|m| *m.1 != 0.0) {
-                    let rounded = F::from_f64(m);
-                    let error = (m - rounded.to_f64()).abs() * operands[k].at(i).magnitude() + m.abs() * self.reading_error(p, i);
-                    paid += error;
-                    target[r * size + i] += rounded;
-                }
-                work.errors[r] += paid * SLACK;
-            }
+            work.errors[r] += error;
         }
+    }
+
+    /// One row through a general operator: `add(operand, element, multiplier)` for what it passes back; its constant and allowance.
+    pub(super) fn through_general_row(
+        &self,
+        id: NodeId,
+        op: &dyn General,
+        row: &[f64],
+        own: &[f64],
+        mut add: impl FnMut(usize, usize, F),
+    ) -> (f64, f64) {
+        let inputs = &self.network.graph.nodes[id].inputs;
+        let operands: Vec<_> = inputs.iter().map(|&p| &self.bounds.ranges[p]).collect();
+        let mut back: Vec<Vec<f64>> = operands.iter().map(|p| vec![0.0; p.len()]).collect();
+        let offset = op.relax_row(row, &operands, &mut back);
+        let mut error = f64::EPSILON * (self.network.graph.nodes.len() + 8) as f64 * offset.abs();
+        error += row.iter().zip(own).filter(|(x, _)| **x != 0.0).map(|(x, own)| x.abs() * own).sum::<f64>() * SLACK;
+        for (k, multipliers) in back.iter().enumerate() {
+            let mut paid = 0.0;
+            for (i, &m) in multipliers.iter().enumerate().filter(|m| *m.1 != 0.0) {
+                let rounded = F::from_f64(m);
+                paid += (m - rounded.to_f64()).abs() * operands[k].at(i).magnitude() + m.abs() * self.reading_error(inputs[k], i);
+                add(k, i, rounded);
+            }
+            error += paid * SLACK;
+        }
+        (offset, error)
     }
 
     /// Linear forms of all rows that have reached the inputs.
@@ -226,12 +239,25 @@ impl<F: Working> Relaxation<'_, F> {
             value += ends[0];
             size += ends[1];
         }
-        let roundings = f64::EPSILON * (graph.input_len() + 8) as f64;
+        self.conclude(work.constants[r], work.errors[r], value, size)
+    }
+
+    /// A row's constant with its allowances, and its bound, both rounded up: `value` and `size` are what [`upper_end`] gives.
+    pub(super) fn conclude(&self, constant: f64, error: f64, value: f64, size: f64) -> (f64, f64) {
+        let inputs = self.network.graph.input_len();
+        let roundings = f64::EPSILON * (inputs + 8) as f64;
         // Adding up the nodes' shares of the constant is part of each share's own allowance.
-        let error = (work.errors[r] * SLACK).next_up();
-        let constant = (work.constants[r] + error).next_up();
-        let bound = (constant + value + roundings * (size + constant.abs()) + f64::MIN_POSITIVE * graph.input_len() as f64).next_up();
+        let error = (error * SLACK).next_up();
+        let constant = (constant + error).next_up();
+        let bound = (constant + value + roundings * (size + constant.abs()) + f64::MIN_POSITIVE * inputs as f64).next_up();
         (constant, if bound.is_nan() { f64::INFINITY } else { bound })
+    }
+
+    /// What products that underflow may lose at an affine node, per row.
+    pub(super) fn affine_underflow(&self, id: NodeId, op: &dyn Affine) -> f64 {
+        let inputs = &self.network.graph.nodes[id].inputs;
+        let fan_out = (0..inputs.len()).map(|k| op.fan_out(k)).max().unwrap_or(0);
+        2.0 * F::TINY * fan_out as f64 * inputs.iter().map(|&p| self.total_size(p)).sum::<f64>()
     }
 }
 

@@ -7,12 +7,15 @@
 mod aligned;
 pub mod banded;
 pub mod hinges;
+pub mod lanes;
 mod packed;
 mod portable;
 pub mod rows;
 pub mod vectors;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
+#[cfg(target_arch = "x86_64")]
+mod x86_64_lanes;
 
 pub use aligned::Aligned;
 pub use packed::{Packed, block_roundings};
@@ -52,6 +55,9 @@ pub trait Kernel: Real {
         accumulate: bool,
         absolute: bool,
     );
+
+    /// The product that `picked` describes, with the old result added if `accumulate`: at most [`lanes::picked_roundings`] per term.
+    fn picked(picked: lanes::Picked<Self>, result: &mut [Self], accumulate: bool);
 }
 
 /// Checks that the slices hold the product; the kernels below index without checks on the strength of this.
@@ -91,6 +97,26 @@ macro_rules! kernel {
                     }
                 }
                 portable::product(m, depth, columns, a, b, c, c_stride, accumulate, absolute);
+            }
+
+            fn picked(picked: lanes::Picked<$t>, result: &mut [$t], accumulate: bool) {
+                if picked.rows.is_empty() || picked.terms.is_empty() {
+                    let targets = picked.rows.iter().filter(|_| !accumulate);
+                    return targets.for_each(|r| result[r.1 as usize..][..picked.lanes].fill(0.0));
+                }
+                picked.check(result);
+                #[cfg(target_arch = "x86_64")]
+                {
+                    if std::arch::is_x86_feature_detected!("avx512f") && std::arch::is_x86_feature_detected!("avx512dq") {
+                        // SAFETY: the processor has AVX-512F and DQ; all places have been checked.
+                        return unsafe { x86_64_lanes::avx512::$t(picked, result, accumulate) };
+                    }
+                    if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
+                        // SAFETY: the processor has AVX2 and FMA; all places have been checked.
+                        return unsafe { x86_64_lanes::avx2::$t(picked, result, accumulate) };
+                    }
+                }
+                picked.portable(result, accumulate);
             }
         }
     };

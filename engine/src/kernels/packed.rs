@@ -1,5 +1,7 @@
 //! Constant matrices, packed once for many products.
 
+use std::ops::Range;
+
 use super::{Aligned, Kernel, LANES, View, padded};
 
 /// Terms per block of [`Packed::multiply_blocked`].
@@ -59,20 +61,31 @@ impl<F: Kernel> Packed<F> {
 
     /// `y += x B` for each of `rows` rows of `x` (`depth` long) and `y` (`columns` long); with `|B|` if `absolute`.
     pub fn multiply_add(&self, x: &[F], y: &mut [F], rows: usize, absolute: bool) {
+        self.multiply_terms(x, y, rows, absolute, 0..self.depth);
+    }
+
+    /// As [`Packed::multiply_add`], in blocks of `DEPTH` terms: a term meets at most [`block_roundings`] roundings.
+    pub fn multiply_add_blocked(&self, x: &[F], y: &mut [F], rows: usize) {
+        for start in (0..self.depth).step_by(DEPTH) {
+            self.multiply_terms(x, y, rows, false, start..self.depth.min(start + DEPTH));
+        }
+    }
+
+    fn multiply_terms(&self, x: &[F], y: &mut [F], rows: usize, absolute: bool, terms: Range<usize>) {
         assert!(x.len() >= rows * self.depth && y.len() >= rows * self.columns, "operands too short");
         let mut block = Aligned::<F>::default();
         for first in (0..self.columns).step_by(PANEL) {
             let width = padded(self.columns - first).min(PANEL);
             let used = (self.columns - first).min(PANEL);
-            let b = View { data: &self.panels[self.depth * first..][..self.depth * width], stride: width };
-            let a = View { data: x, stride: self.depth };
+            let b = View { data: &self.panels[self.depth * first + terms.start * width..][..terms.len() * width], stride: width };
+            let a = View { data: &x[terms.start.min(x.len())..], stride: self.depth };
             if used == width {
-                F::product(rows, self.depth, width, a, b, &mut y[first..], self.columns, true, absolute);
+                F::product(rows, terms.len(), width, a, b, &mut y[first..], self.columns, true, absolute);
                 continue;
             }
             // A ragged last panel would write past the row: go through a padded block.
             block.reset(rows * width);
-            F::product(rows, self.depth, width, a, b, &mut block, width, false, absolute);
+            F::product(rows, terms.len(), width, a, b, &mut block, width, false, absolute);
             for r in 0..rows {
                 let target = &mut y[r * self.columns + first..][..used];
                 target.iter_mut().zip(&block[r * width..]).for_each(|(t, &v)| *t += v);

@@ -3,8 +3,10 @@
 use std::sync::OnceLock;
 
 use super::columns::Patches;
+use super::conv_lanes::Meetings;
 use super::{Affine, Window};
 use crate::kernels::Kernel;
+use crate::kernels::lanes::{Lanes, MOST_LANES, picked_roundings};
 use crate::numerics::Numbers;
 
 /// A convolution over one or two axes, or the transpose of one.
@@ -43,6 +45,12 @@ struct Weights<F> {
 
 /// Below this many products per window and group a convolution is no matrix product worth the name.
 const FEW_PRODUCTS: usize = 32;
+/// From this many rows on they are rearranged element by element.
+const MANY_ROWS: usize = 8;
+/// Numbers that a block of rows may hold.
+const MOST_NUMBERS: usize = 1 << 24;
+/// Height and width of the tiles of positions whose outputs count as neighbours.
+const TILE: usize = 2;
 
 /// One kernel element of one pair of channels.
 struct Tap {
@@ -159,6 +167,9 @@ impl Conv {
         let weights = if absolute { &weights.gather_absolute } else { &weights.gather };
         let (n, m) = (self.channels[0] * self.window.input_len(), self.channels[1] * self.window.output_len());
         let (windowed, kernel) = self.group_shape();
+        if self.suits_lanes(rows) {
+            return self.meetings(weights, false).add_rows(x, y, rows);
+        }
         if windowed * kernel >= FEW_PRODUCTS {
             for g in 0..self.groups {
                 let patches = self.group(g, weights);
@@ -183,6 +194,9 @@ impl Conv {
         let (windowed, kernel) = self.group_shape();
         if windowed * kernel >= FEW_PRODUCTS {
             let weights = if absolute { &weights.scatter_absolute } else { &weights.scatter };
+            if self.suits_lanes(rows) {
+                return self.meetings(weights, true).add_rows(y, x, rows);
+            }
             for g in 0..self.groups {
                 let patches = self.group(g, weights);
                 patches.scatter(&y[g * m / self.groups..], &mut x[g * n / self.groups..], (n, m), rows);
@@ -205,6 +219,25 @@ impl Conv {
         let (windowed, kernel) = self.group_shape();
         let part = &weights[group * windowed * kernel..][..windowed * kernel];
         Patches { window: &self.window, slid: self.channels[0] / self.groups, windowed, weights: part }
+    }
+
+    /// True where rows are worth rearranging and blocks of them stay small.
+    fn suits_lanes(&self, rows: usize) -> bool {
+        let ((windowed, kernel), (n, m)) = (self.group_shape(), self.lengths());
+        rows >= MANY_ROWS && windowed * kernel >= FEW_PRODUCTS && n.max(m) <= MOST_NUMBERS / MOST_LANES
+    }
+
+    fn meetings<'a, F: Kernel>(&'a self, weights: &'a [F], scatter: bool) -> Meetings<'a, F> {
+        let [slid, windowed] = self.channels.map(|c| c / self.groups);
+        Meetings { window: &self.window, slid, windowed, groups: self.groups, scatter, weights }
+    }
+
+    fn transpose_lanes<F: Kernel>(&self, pack: &OnceLock<Weights<F>>, y: &Lanes<F>, x: &mut Lanes<F>, wanted: &[bool]) -> f64 {
+        let weights = pack.get_or_init(|| self.weights());
+        match self.transposed {
+            true => self.meetings(&weights.gather, false).add(y, x, wanted),
+            false => self.meetings(&weights.scatter, true).add(y, x, wanted),
+        }
     }
 
     fn apply<F: Kernel>(&self, pack: &OnceLock<Weights<F>>, x: &[F], y: &mut [F], rows: usize, absolute: bool) {
@@ -302,13 +335,13 @@ impl Affine for Conv {
 
     fn back_roundings(&self, operand: usize) -> usize {
         let (windowed, kernel) = self.group_shape();
-        match (windowed * kernel >= FEW_PRODUCTS, self.transposed) {
+        let few_rows = match (windowed * kernel >= FEW_PRODUCTS, self.transposed) {
             (true, true) => kernel + 1,
             // Windows are summed over their channels first.
             (true, false) => windowed + self.window.most_windows() + 1,
             _ => self.fan_out(operand),
-        }
-        .min(self.fan_out(operand) + 1)
+        };
+        few_rows.max(picked_roundings(self.fan_out(operand))).min(self.fan_out(operand) + 1)
     }
 
     fn apply_f32(&self, _operand: usize, x: &[f32], y: &mut [f32], rows: usize, absolute: bool) {
@@ -325,5 +358,24 @@ impl Affine for Conv {
 
     fn transpose_f64(&self, _operand: usize, y: &[f64], x: &mut [f64], rows: usize) {
         self.transpose(&self.double, y, x, rows)
+    }
+    fn transpose_lanes_f32(&self, _operand: usize, y: &Lanes<f32>, x: &mut Lanes<f32>, wanted: &[bool]) -> f64 {
+        self.transpose_lanes(&self.single, y, x, wanted)
+    }
+
+    fn transpose_lanes_f64(&self, _operand: usize, y: &Lanes<f64>, x: &mut Lanes<f64>, wanted: &[bool]) -> f64 {
+        self.transpose_lanes(&self.double, y, x, wanted)
+    }
+
+    fn neighbourhood(&self, output: usize) -> Option<usize> {
+        let (channels, [height, width]) = match self.transposed {
+            true => (self.channels[0], self.window.input),
+            false => (self.channels[1], self.window.output),
+        };
+        let (channel, place) = (output / (height * width), output % (height * width));
+        let (y, x) = (place / width, place % width);
+        // Channels of one position, then the positions of a tile, then tiles line by line.
+        let tile = y / TILE * width.div_ceil(TILE) + x / TILE;
+        Some(((tile * TILE + y % TILE) * TILE + x % TILE) * channels + channel)
     }
 }

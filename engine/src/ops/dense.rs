@@ -3,8 +3,9 @@
 use std::sync::OnceLock;
 
 use super::Affine;
+use crate::kernels::lanes::{Lanes, add_products, picked_roundings};
 use crate::kernels::vectors::{times_vector, transposed_times_vector};
-use crate::kernels::{Kernel, Packed};
+use crate::kernels::{Kernel, Packed, block_roundings};
 use crate::numerics::Numbers;
 
 /// A dense matrix of constants, row-major `outputs x inputs`, with an optional bias.
@@ -26,10 +27,16 @@ pub struct Dense {
 struct Packs<F> {
     forward: OnceLock<Packed<F>>,
     back: OnceLock<Packed<F>>,
+    /// The transpose, as it is.
+    transpose: OnceLock<Vec<F>>,
 }
 
 /// Up to this many rows the stored matrix is read as it is.
 const FEW_ROWS: usize = 3;
+/// Terms of a product of one row that are summed before they are added up.
+const FEW_TERMS: usize = 32;
+/// Terms of a product of lanes whose vectors should stay in the first-level cache.
+const CACHED_TERMS: usize = 96;
 
 impl Dense {
     /// A map of `inputs` elements to `outputs` elements; `name` is the ONNX operator it came from.
@@ -78,15 +85,34 @@ impl Dense {
         if rows <= FEW_ROWS {
             for r in 0..rows {
                 let (x, y) = (&mut x[r * self.inputs..][..self.inputs], &y[r * self.outputs..][..self.outputs]);
-                match &self.weights {
-                    Numbers::F32(w) => transposed_times_vector(w, y, x),
-                    Numbers::F64(w) => transposed_times_vector(w, y, x),
+                let mut part = vec![F::ZERO; self.inputs];
+                // In blocks, so that a term meets few roundings.
+                for (number, y) in y.chunks(FEW_TERMS).enumerate() {
+                    let block = number * FEW_TERMS * self.inputs..(number * FEW_TERMS + y.len()) * self.inputs;
+                    match &self.weights {
+                        Numbers::F32(w) => transposed_times_vector(&w[block], y, &mut part),
+                        Numbers::F64(w) => transposed_times_vector(&w[block], y, &mut part),
+                    }
+                    x.iter_mut().zip(&mut part).for_each(|(x, p)| *x += std::mem::replace(p, F::ZERO));
                 }
             }
             return;
         }
         let weight = |o: usize, i: usize| F::from_f64(self.weights.at(o * self.inputs + i));
-        packs.back.get_or_init(|| Packed::new(self.outputs, self.inputs, weight)).multiply_add(y, x, rows, false);
+        packs.back.get_or_init(|| Packed::new(self.outputs, self.inputs, weight)).multiply_add_blocked(y, x, rows);
+    }
+
+    fn transpose_lanes<F: Kernel>(&self, packs: &Packs<F>, y: &Lanes<F>, x: &mut Lanes<F>, wanted: &[bool]) -> f64 {
+        let weight = |i: usize| F::from_f64(self.weights.at(i % self.outputs * self.inputs + i / self.outputs));
+        let weights = packs.transpose.get_or_init(|| (0..self.inputs * self.outputs).map(weight).collect());
+        let live = (0..self.outputs).filter(|&o| y.live[o]);
+        let terms: Vec<(u32, u32)> = live.map(|o| (o as u32, (o * y.lanes) as u32)).collect();
+        let (mut lists, mut products) = (Default::default(), 0.0);
+        for terms in terms.chunks(CACHED_TERMS) {
+            let rows = (0..self.inputs).filter(|&i| wanted.get(i).is_none_or(|&w| w)).map(|i| (i * self.outputs, i));
+            products += add_products(weights, rows, terms, y, x, &mut lists);
+        }
+        products
     }
 }
 
@@ -130,6 +156,10 @@ impl Affine for Dense {
         self.outputs
     }
 
+    fn back_roundings(&self, _operand: usize) -> usize {
+        picked_roundings(self.outputs).max(block_roundings(self.outputs))
+    }
+
     fn apply_f32(&self, _operand: usize, x: &[f32], y: &mut [f32], rows: usize, absolute: bool) {
         self.apply(&self.single, x, y, rows, absolute)
     }
@@ -144,5 +174,12 @@ impl Affine for Dense {
 
     fn transpose_f64(&self, _operand: usize, y: &[f64], x: &mut [f64], rows: usize) {
         self.transpose(&self.double, y, x, rows)
+    }
+    fn transpose_lanes_f32(&self, _operand: usize, y: &Lanes<f32>, x: &mut Lanes<f32>, wanted: &[bool]) -> f64 {
+        self.transpose_lanes(&self.single, y, x, wanted)
+    }
+
+    fn transpose_lanes_f64(&self, _operand: usize, y: &Lanes<f64>, x: &mut Lanes<f64>, wanted: &[bool]) -> f64 {
+        self.transpose_lanes(&self.double, y, x, wanted)
     }
 }

@@ -12,6 +12,7 @@ mod bilinear;
 mod clip;
 mod columns;
 mod conv;
+mod conv_lanes;
 mod dense;
 #[doc(hidden)]
 pub mod examples;
@@ -78,6 +79,8 @@ pub use working::Working;
 
 use std::fmt::Debug;
 
+use crate::kernels::Kernel;
+use crate::kernels::lanes::{Lanes, add_times};
 use crate::numerics::{Interval, Numbers, Real};
 
 /// What a node computes.
@@ -197,6 +200,21 @@ pub trait Affine: Debug + Send + Sync {
     fn transpose_f64(&self, operand: usize, y: &[f64], x: &mut [f64], rows: usize) {
         transpose_by_weights(self, operand, y, x, rows)
     }
+    /// `x += W^T y` for a block of rows stored element by element; elements of `x` that are not `wanted` may be left out (all are
+    /// wanted if that is empty). Returns the multiplications.
+    fn transpose_lanes_f32(&self, operand: usize, y: &Lanes<f32>, x: &mut Lanes<f32>, wanted: &[bool]) -> f64 {
+        transpose_lanes_by_weights(self, operand, y, x, wanted)
+    }
+    /// As [`Affine::transpose_lanes_f32`].
+    fn transpose_lanes_f64(&self, operand: usize, y: &Lanes<f64>, x: &mut Lanes<f64>, wanted: &[bool]) -> f64 {
+        transpose_lanes_by_weights(self, operand, y, x, wanted)
+    }
+
+    /// A number for output `output` such that outputs with neighbouring numbers read nearly the same inputs; none where outputs are in
+    /// such an order already, or where all read all.
+    fn neighbourhood(&self, _output: usize) -> Option<usize> {
+        None
+    }
 }
 
 fn apply_by_weights<F: Real, A: Affine + ?Sized>(op: &A, operand: usize, x: &[F], y: &mut [F], rows: usize, absolute: bool) {
@@ -217,6 +235,23 @@ fn transpose_by_weights<F: Real, A: Affine + ?Sized>(op: &A, operand: usize, y: 
             x[r * n + i] += w * y[r * m + o];
         }
     });
+}
+
+fn transpose_lanes_by_weights<F: Kernel, A: Affine + ?Sized>(
+    op: &A,
+    operand: usize,
+    y: &Lanes<F>,
+    x: &mut Lanes<F>,
+    wanted: &[bool],
+) -> f64 {
+    let mut count = 0;
+    op.for_each_weight(operand, &mut |o, i, w| {
+        if y.live[o] && wanted.get(i).is_none_or(|&w| w) {
+            add_times(x.element(i), F::from_f64(w), &y.values[o * y.lanes..][..y.lanes]);
+            count += y.lanes;
+        }
+    });
+    count as f64
 }
 
 fn row_lengths<F>(x: &[F], y: &[F], rows: usize) -> (usize, usize) {

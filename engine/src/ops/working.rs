@@ -2,6 +2,7 @@
 
 use super::Affine;
 use crate::kernels::Kernel;
+use crate::kernels::lanes::Lanes;
 
 /// A working type that affine operators can be applied in.
 pub trait Working: Kernel {
@@ -9,6 +10,8 @@ pub trait Working: Kernel {
     fn apply(op: &dyn Affine, operand: usize, x: &[Self], y: &mut [Self], rows: usize, absolute: bool);
     /// `x += W^T y` for every row.
     fn transpose(op: &dyn Affine, operand: usize, y: &[Self], x: &mut [Self], rows: usize);
+    /// `x += W^T y` for a block of rows stored element by element: see [`Affine::transpose_lanes_f32`].
+    fn transpose_lanes(op: &dyn Affine, operand: usize, y: &Lanes<Self>, x: &mut Lanes<Self>, wanted: &[bool]) -> f64;
 }
 
 impl Working for f32 {
@@ -18,6 +21,9 @@ impl Working for f32 {
     fn transpose(op: &dyn Affine, operand: usize, y: &[f32], x: &mut [f32], rows: usize) {
         op.transpose_f32(operand, y, x, rows)
     }
+    fn transpose_lanes(op: &dyn Affine, operand: usize, y: &Lanes<f32>, x: &mut Lanes<f32>, wanted: &[bool]) -> f64 {
+        op.transpose_lanes_f32(operand, y, x, wanted)
+    }
 }
 
 impl Working for f64 {
@@ -26,5 +32,8 @@ impl Working for f64 {
     }
     fn transpose(op: &dyn Affine, operand: usize, y: &[f64], x: &mut [f64], rows: usize) {
         op.transpose_f64(operand, y, x, rows)
+    }
+    fn transpose_lanes(op: &dyn Affine, operand: usize, y: &Lanes<f64>, x: &mut Lanes<f64>, wanted: &[bool]) -> f64 {
+        op.transpose_lanes_f64(operand, y, x, wanted)
     }
 }
