@@ -1,4 +1,4 @@
-//! Bounds alone, timed beside those of auto_LiRPA: `bounds PEERS_FOLDER [--runs 9] [--only mnist1,oval1]`.
+//! Bounds alone, timed beside those of auto_LiRPA: `bounds PEERS_FOLDER [--runs 9] [--only mnist1,oval1] [--method crown] [--precision f32]`.
 //!
 //! PEERS_FOLDER is `data/peers` of the shared data folder: `bounds/*.npz` hold boxes, rows and auto_LiRPA's bounds, `instances` the
 //! networks. Prints the peak of matrix products of this machine, then for each case and method the median CPU milliseconds of one
@@ -11,7 +11,7 @@ mod npz;
 use std::path::Path;
 use std::time::Instant;
 
-use engine::bounds::{Deployed, Descent, Network, Plan, Relaxation};
+use engine::bounds::{Deployed, Descent, Network, Relaxation};
 use engine::graph::{Graph, NodeId};
 use engine::kernels::{Aligned, Kernel, View};
 use engine::ops::{Ranges, Working};
@@ -126,9 +126,7 @@ fn bound<F: Working>(case: &Case, network: &Network, method: usize, runs: usize)
     };
     let one = |n: usize| {
         let x = &case.boxes[n];
-        let within = |r: &Relaxation<F>| {
-            Relaxation::<f64>::planned(network, x, Plan { inherited: Some(&r.bounds), rows: false, ..Plan::crown(&never) })
-        };
+        let within = |r: &Relaxation<F>| Relaxation::<f64>::known(network, r.bounds.clone());
         match method {
             0 => (interval_margin(&Relaxation::<f64>::interval(network, x), &case.starts[n], case.rows), 0.0),
             1 => (rows(&Relaxation::<f64>::interval(network, x), n, 0), 0.0),
@@ -163,10 +161,10 @@ fn main() {
     for (name, file) in CASES.into_iter().filter(|c| chosen(c.0)) {
         let case = case(Path::new(folder), name, file);
         let network = Network::new(&case.graph, Deployed::REAL);
-        for (m, (ours, theirs)) in METHODS.into_iter().enumerate() {
+        for (m, (ours, theirs)) in METHODS.into_iter().enumerate().filter(|m| option("--method").is_none_or(|only| only == m.1.0)) {
             let runs = if case.boxes.len() > 10 { runs.min(3) } else { runs };
             let precisions: &[&str] = if m < 2 { &["f64"] } else { &["f32", "f64"] };
-            for &precision in precisions {
+            for &precision in precisions.iter().filter(|p| option("--precision").is_none_or(|only| only == **p)) {
                 let (result, peak) = match precision {
                     "f32" => (bound::<f32>(&case, &network, m, runs), single),
                     _ => (bound::<f64>(&case, &network, m, runs), double),

@@ -92,6 +92,8 @@ pub struct Relaxation<'n, F> {
     pub(super) deployed: Vec<Vec<f64>>,
     /// Per scalar node the elements whose coefficients matter: those whose lines are not zero.
     pub(super) wanted: Vec<Vec<bool>>,
+    /// Per node the sum of its elements' sizes, and 1.
+    pub(super) totals: Vec<f64>,
 }
 
 /// Numbers that the buffers of one sweep may hold at a node: bounds the rows swept together.
@@ -110,14 +112,18 @@ impl<'n, F: Working> Relaxation<'n, F> {
         Relaxation::planned(network, input, Plan::crown(stop))
     }
 
-    /// Interval bounds of all nodes.
-    pub fn interval(network: &'n Network<'n>, input: &Ranges) -> Relaxation<'n, F> {
-        Relaxation::planned(network, input, Plan { rows: false, ..Plan::crown(&|| false) })
+    /// What sweeps read, from bounds that are known already.
+    pub fn known(network: &'n Network<'n>, bounds: Bounds) -> Relaxation<'n, F> {
+        let count = network.graph.nodes.len();
+        let mut relaxation = Relaxation::empty(network);
+        relaxation.bounds = bounds;
+        (0..count).for_each(|id| relaxation.push_terms(id));
+        relaxation
     }
 
-    /// Bounds of all nodes over the box `input` with as much work as `plan` says.
-    pub fn planned(network: &'n Network<'n>, input: &Ranges, plan: Plan) -> Relaxation<'n, F> {
-        let mut relaxation = Relaxation {
+    /// Nothing yet.
+    fn empty(network: &'n Network<'n>) -> Relaxation<'n, F> {
+        Relaxation {
             network,
             bounds: Bounds::default(),
             empty: false,
@@ -127,7 +133,18 @@ impl<'n, F: Working> Relaxation<'n, F> {
             sweep: vec![],
             deployed: vec![],
             wanted: vec![],
-        };
+            totals: vec![],
+        }
+    }
+
+    /// Interval bounds of all nodes.
+    pub fn interval(network: &'n Network<'n>, input: &Ranges) -> Relaxation<'n, F> {
+        Relaxation::planned(network, input, Plan { rows: false, ..Plan::crown(&|| false) })
+    }
+
+    /// Bounds of all nodes over the box `input` with as much work as `plan` says.
+    pub fn planned(network: &'n Network<'n>, input: &Ranges, plan: Plan) -> Relaxation<'n, F> {
+        let mut relaxation = Relaxation::empty(network);
         let mut taken = 0;
         let mut forward = plan.forward.then(|| Forward::new(network, input));
         for (id, node) in network.graph.nodes.iter().enumerate() {
@@ -198,6 +215,7 @@ impl<'n, F: Working> Relaxation<'n, F> {
             _ => {}
         }
         self.wanted.push(lines.wanted());
+        self.totals.push(self.total_size(id));
         self.lines.push(lines);
         self.sweep.push(sweep);
         self.deployed.push(deployed);
@@ -261,8 +279,14 @@ impl<'n, F: Working> Relaxation<'n, F> {
         }
         let picked = self.by_neighbourhood(id, picked);
         let parts: Vec<&[usize]> = picked.chunks(MOST_LANES / 2).collect();
-        let results = in_parallel(&parts, plan.threads, |part| if (plan.stop)() { Default::default() } else { self.lane_bounds(id, part) });
-        for (part, (ends, products)) in parts.iter().zip(results) {
+        // Parts that share their buffers; few enough to be shared out evenly.
+        let tasks: Vec<&[&[usize]]> = parts.chunks(parts.len().div_ceil(8 * plan.threads.max(1)).max(1)).collect();
+        let results = in_parallel(&tasks, plan.threads, |task| {
+            let mut spare = Vec::new();
+            let bounds = |part: &&[usize]| if (plan.stop)() { Default::default() } else { self.lane_bounds(id, part, &mut spare) };
+            task.iter().map(bounds).collect::<Vec<_>>()
+        });
+        for (part, (ends, products)) in parts.iter().zip(results.into_iter().flatten()) {
             self.products += products;
             for (&i, ends) in part.iter().zip(ends.chunks_exact(2)) {
                 self.meet_one(id, i, -ends[1], ends[0]);

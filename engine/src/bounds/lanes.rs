@@ -6,52 +6,63 @@
 use super::Relaxation;
 use super::sweep::SLACK;
 use crate::graph::NodeId;
-use crate::kernels::lanes::{Lanes, dot_lanes, relax_lanes, upper_ends, weigh_lanes};
+use crate::kernels::lanes::{Lanes, relax_lanes, upper_ends, weigh_lanes};
+use crate::kernels::padded;
 use crate::numerics::Numbers;
 use crate::ops::{Affine, General, Operation, Working};
 
+/// Buffers to be used again.
+pub(super) type Spare<F> = Vec<Lanes<F>>;
+
 /// A block of rows under way.
-struct Block<F> {
+struct Block<'s, F> {
     /// Coefficients per node; none where nothing has reached it.
     nodes: Vec<Option<Lanes<F>>>,
+    spare: &'s mut Spare<F>,
     constants: Vec<f64>,
     errors: Vec<f64>,
     rows: usize,
     products: f64,
 }
 
-impl<F: Working> Block<F> {
+impl<F: Working> Block<'_, F> {
+    /// The coefficients on node `p`, zeros if nothing has reached it.
     fn node(&mut self, p: NodeId, len: usize) -> &mut Lanes<F> {
-        let rows = self.rows;
-        self.nodes[p].get_or_insert_with(|| Lanes::new(rows, len))
+        let (rows, spare) = (self.rows, &mut self.spare);
+        self.nodes[p].get_or_insert_with(|| {
+            let mut new = spare.pop().unwrap_or_else(|| Lanes::new(0, 0));
+            new.reset(rows, len);
+            new
+        })
     }
 }
 
 impl<F: Working> Relaxation<'_, F> {
     /// For each of the elements `picked` of node `id` an upper bound of its value and one of its negative; and the multiplications.
-    pub(super) fn lane_bounds(&self, id: NodeId, picked: &[usize]) -> (Vec<f64>, f64) {
-        let nodes = &self.network.graph.nodes;
-        let start = Lanes::new(2 * picked.len(), nodes[id].len());
-        let lanes = start.lanes;
+    pub(super) fn lane_bounds(&self, id: NodeId, picked: &[usize], spare: &mut Spare<F>) -> (Vec<f64>, f64) {
+        let lanes = padded(2 * picked.len());
         let mut block = Block {
             nodes: (0..=id).map(|_| None).collect(),
+            spare,
             constants: vec![0.0; lanes],
             errors: vec![0.0; lanes],
             rows: 2 * picked.len(),
             products: 0.0,
         };
-        let first = block.nodes[id].insert(start);
+        let len = self.network.graph.nodes[id].len();
         for (r, &i) in picked.iter().enumerate() {
-            (first.element(i)[2 * r], first.element(i)[2 * r + 1]) = (F::ONE, -F::ONE);
+            let start = block.node(id, len).element(i);
+            (start[2 * r], start[2 * r + 1]) = (F::ONE, -F::ONE);
             let paid = self.start_error(id, i) * SLACK;
             (block.errors[2 * r], block.errors[2 * r + 1]) = (paid, paid);
         }
         self.lower(id, &mut block);
         let (mut values, mut sizes) = (vec![0.0; lanes], vec![0.0; lanes]);
         for &p in &self.network.graph.inputs {
-            if let Some(Some(c)) = block.nodes.get(p) {
+            if let Some(c) = block.nodes.get_mut(p).and_then(|c| c.take()) {
                 let ranges = &self.bounds.ranges[p];
-                upper_ends(&c.values, &c.live, lanes, &ranges.low, &ranges.high, &mut values, &mut sizes);
+                upper_ends(&c.values, &c.elements(), lanes, &ranges.low, &ranges.high, &mut values, &mut sizes);
+                block.spare.push(c);
             }
         }
         let bound = |r: usize| self.conclude(block.constants[r], block.errors[r], values[r], sizes[r]).1;
@@ -59,21 +70,24 @@ impl<F: Working> Relaxation<'_, F> {
     }
 
     /// Takes the block from node `last` down to the inputs.
-    fn lower(&self, last: NodeId, block: &mut Block<F>) {
+    fn lower(&self, last: NodeId, block: &mut Block<'_, F>) {
         let nodes = &self.network.graph.nodes;
         for id in (0..=last).rev().filter(|&id| !matches!(nodes[id].operation, Operation::Input)) {
             let Some(c) = block.nodes[id].take() else { continue };
             match &nodes[id].operation {
-                Operation::Input => {}
                 Operation::Constant(values) => pay_constant(values, &c, nodes.len(), block),
                 Operation::Affine(op) => self.affine_lanes(id, op.as_ref(), &c, block),
-                Operation::Scalar(_) => self.scalar_lanes(id, c, block),
                 Operation::General(op) => self.general_lanes(id, op.as_ref(), &c, block),
+                Operation::Input | Operation::Scalar(_) => {
+                    self.scalar_lanes(id, c, block);
+                    continue;
+                }
             }
+            block.spare.push(c);
         }
     }
 
-    fn affine_lanes(&self, id: NodeId, op: &dyn Affine, c: &Lanes<F>, block: &mut Block<F>) {
+    fn affine_lanes(&self, id: NodeId, op: &dyn Affine, c: &Lanes<F>, block: &mut Block<'_, F>) {
         let computed;
         let sweep: &[F] = match self.sweep.get(id) {
             Some(sweep) => sweep,
@@ -82,16 +96,15 @@ impl<F: Working> Relaxation<'_, F> {
                 &computed
             }
         };
-        let mut errors = vec![0.0; c.lanes];
-        weigh_lanes(&c.values, &c.live, c.lanes, sweep, &mut errors);
-        let underflow = self.affine_underflow(id, op);
-        block.errors.iter_mut().zip(&errors).for_each(|(e, own)| *e += own * SLACK + underflow);
+        let (mut errors, live) = (vec![0.0; c.lanes], c.elements());
         // The sum's own rounding is part of `sweep_error`.
         match op.bias() {
-            Some(Numbers::F32(bias)) => dot_lanes(&c.values, &c.live, c.lanes, bias, &mut block.constants),
-            Some(Numbers::F64(bias)) => dot_lanes(&c.values, &c.live, c.lanes, bias, &mut block.constants),
-            None => {}
+            Some(Numbers::F32(bias)) => weigh_lanes(&c.values, &live, c.lanes, sweep, bias, &mut block.constants, &mut errors),
+            Some(Numbers::F64(bias)) => weigh_lanes(&c.values, &live, c.lanes, sweep, bias, &mut block.constants, &mut errors),
+            None => weigh_lanes::<F, f32>(&c.values, &live, c.lanes, sweep, &[], &mut block.constants, &mut errors),
         }
+        let underflow = self.affine_underflow(id, op);
+        block.errors.iter_mut().zip(&errors).for_each(|(e, own)| *e += own * SLACK + underflow);
         let nodes = &self.network.graph.nodes;
         for (k, &p) in nodes[id].inputs.iter().enumerate() {
             let target = block.node(p, nodes[p].len());
@@ -100,10 +113,11 @@ impl<F: Working> Relaxation<'_, F> {
         }
     }
 
-    fn scalar_lanes(&self, id: NodeId, mut c: Lanes<F>, block: &mut Block<F>) {
+    fn scalar_lanes(&self, id: NodeId, mut c: Lanes<F>, block: &mut Block<'_, F>) {
         let (len, p) = (c.live.len(), self.network.graph.nodes[id].inputs[0]);
         let lines = self.lines[id].lines();
-        relax_lanes(&mut c.values, &c.live, c.lanes, lines, &mut block.constants, &mut block.errors);
+        let live = c.elements();
+        relax_lanes(&mut c.values, &live, c.lanes, lines, &mut block.constants, &mut block.errors);
         let underflow = F::TINY * 4.0 * (len as f64 + self.total_size(p));
         block.errors.iter_mut().for_each(|e| *e += underflow);
         match &mut block.nodes[p] {
@@ -112,12 +126,13 @@ impl<F: Working> Relaxation<'_, F> {
                     let values = &c.values[i * c.lanes..][..c.lanes];
                     target.element(i).iter_mut().zip(values).for_each(|(x, &y)| *x += y);
                 }
+                block.spare.push(c);
             }
             empty => *empty = Some(c),
         }
     }
 
-    fn general_lanes(&self, id: NodeId, op: &dyn General, c: &Lanes<F>, block: &mut Block<F>) {
+    fn general_lanes(&self, id: NodeId, op: &dyn General, c: &Lanes<F>, block: &mut Block<'_, F>) {
         let nodes = &self.network.graph.nodes;
         let operands: Vec<_> = nodes[id].inputs.iter().map(|&p| &self.bounds.ranges[p]).collect();
         let own = match self.network.deployed.unit > 0.0 {
@@ -139,7 +154,7 @@ impl<F: Working> Relaxation<'_, F> {
     }
 }
 
-fn pay_constant<F: Working>(values: &Numbers, c: &Lanes<F>, nodes: usize, block: &mut Block<F>) {
+fn pay_constant<F: Working>(values: &Numbers, c: &Lanes<F>, nodes: usize, block: &mut Block<'_, F>) {
     for i in (0..c.live.len()).filter(|&i| c.live[i]) {
         for r in 0..block.rows {
             let term = c.values[i * c.lanes + r].to_f64() * values.at(i);

@@ -243,6 +243,9 @@ impl<F: Working> Relaxation<'_, F> {
         descent: Descent,
         done: &dyn Fn(&[Form<F>]) -> bool,
     ) -> Vec<Form<F>> {
+        if descent.steps == 0 {
+            return self.sweep(starts.to_vec(), count);
+        }
         let ids: Vec<NodeId> = starts.iter().map(|s| s.0).collect();
         let mut slopes = Slopes::new(self, &ids, count);
         let mut best: Vec<Form<F>> = Vec::new();

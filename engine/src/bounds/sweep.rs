@@ -147,7 +147,11 @@ impl<F: Working> Relaxation<'_, F> {
         }
     }
 
+    /// The sum of the sizes of node `p`'s elements, and 1.
     pub(super) fn total_size(&self, p: NodeId) -> f64 {
+        if let Some(&total) = self.totals.get(p) {
+            return total;
+        }
         let ranges = &self.bounds.ranges[p];
         ranges.low.iter().zip(&ranges.high).map(|(l, h)| l.abs().max(h.abs())).sum::<f64>() + 1.0
     }

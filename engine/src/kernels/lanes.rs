@@ -37,8 +37,22 @@ pub struct Lanes<F> {
 impl<F: Real> Lanes<F> {
     /// Zeros for `rows` rows on `len` elements.
     pub fn new(rows: usize, len: usize) -> Lanes<F> {
-        let lanes = padded(rows);
-        Lanes { lanes, values: Aligned::zeros(len * lanes), live: vec![false; len] }
+        let mut all = Lanes { lanes: 0, values: Aligned::default(), live: Vec::new() };
+        all.reset(rows, len);
+        all
+    }
+
+    /// Makes it zeros for `rows` rows on `len` elements, keeping the allocations.
+    pub fn reset(&mut self, rows: usize, len: usize) {
+        self.lanes = padded(rows);
+        self.values.grow(len * self.lanes);
+        self.live.clear();
+        self.live.resize(len, false);
+    }
+
+    /// The live elements.
+    pub fn elements(&self) -> Vec<u32> {
+        (0..self.live.len() as u32).filter(|&i| self.live[i as usize]).collect()
     }
 
     /// The coefficients on element `i`, set to zero where it was not live.
@@ -161,77 +175,58 @@ multiversion! {
 
 multiversion! {
     /// Coefficients on the values of a scalar node become coefficients on its operand, in place, as [`super::rows::relax_rows`] does
-    /// for whole rows, with no more roundings.
-    pub fn relax_lanes<F>(c: &mut [F], live: &[bool], lanes: usize, lines: Lines<F>, constants: &mut [f64], errors: &mut [f64]) {
+    /// for whole rows, with no more roundings; for the elements `live`.
+    pub fn relax_lanes<F>(c: &mut [F], live: &[u32], lanes: usize, lines: Lines<F>, constants: &mut [f64], errors: &mut [f64]) {
         for first in (0..lanes).step_by(LANES) {
-            let (mut constant, mut wrong) = ([F::ZERO; LANES], [F::ZERO; LANES]);
-            let mut terms = 0;
-            for (i, _) in live.iter().enumerate().filter(|l| *l.1) {
-                let x: &mut [F; LANES] = (&mut c[i * lanes + first..][..LANES]).try_into().expect("of this length");
-                let (us, ls, uc, lc, er) = (lines.upper_slope[i], lines.lower_slope[i], lines.upper_constant[i], lines.lower_constant[i], lines.error[i]);
-                for v in 0..LANES {
-                    let up = x[v] > F::ZERO;
-                    constant[v] += x[v] * if up { uc } else { lc };
-                    wrong[v] += x[v].abs() * er;
-                    x[v] = x[v] * if up { us } else { ls };
-                }
-                terms += 1;
-                if terms == TERMS {
+            for block in live.chunks(TERMS) {
+                let (mut constant, mut wrong) = ([F::ZERO; LANES], [F::ZERO; LANES]);
+                for &i in block {
+                    let i = i as usize;
+                    let x: &mut [F; LANES] = (&mut c[i * lanes + first..][..LANES]).try_into().expect("of this length");
+                    let (us, ls, uc, lc, er) = (lines.upper_slope[i], lines.lower_slope[i], lines.upper_constant[i], lines.lower_constant[i], lines.error[i]);
                     for v in 0..LANES {
-                        constants[first + v] += constant[v].to_f64();
-                        errors[first + v] += wrong[v].to_f64();
+                        let up = x[v] > F::ZERO;
+                        constant[v] += x[v] * if up { uc } else { lc };
+                        wrong[v] += x[v].abs() * er;
+                        x[v] = x[v] * if up { us } else { ls };
                     }
-                    (constant, wrong, terms) = ([F::ZERO; LANES], [F::ZERO; LANES], 0);
                 }
-            }
-            for v in 0..LANES {
-                constants[first + v] += constant[v].to_f64();
-                errors[first + v] += wrong[v].to_f64();
+                for v in 0..LANES {
+                    constants[first + v] += constant[v].to_f64();
+                    errors[first + v] += wrong[v].to_f64();
+                }
             }
         }
     }
 }
 
 multiversion! {
-    /// Adds `sum |c_i| e_i` over the live elements to `errors`, with at most [`BLOCK_ROUNDINGS`] roundings in `F` per term.
-    pub fn weigh_lanes<F>(c: &[F], live: &[bool], lanes: usize, e: &[F], errors: &mut [f64]) {
-        for first in (0..lanes).step_by(LANES) {
-            let mut wrong = [F::ZERO; LANES];
-            let mut terms = 0;
-            for (i, _) in live.iter().enumerate().filter(|l| *l.1) {
-                let x: &[F; LANES] = (&c[i * lanes + first..][..LANES]).try_into().expect("of this length");
-                for v in 0..LANES {
-                    wrong[v] += x[v].abs() * e[i];
-                }
-                terms += 1;
-                if terms == TERMS {
-                    for v in 0..LANES {
-                        errors[first + v] += wrong[v].to_f64();
-                    }
-                    (wrong, terms) = ([F::ZERO; LANES], 0);
-                }
-            }
-            for v in 0..LANES {
-                errors[first + v] += wrong[v].to_f64();
-            }
-        }
-    }
-}
-
-multiversion! {
-    /// Adds `sum c_i b_i` over the live elements to `sums`, in `f64`: one rounding for each element and its product.
-    pub fn dot_lanes<F, B>(c: &[F], live: &[bool], lanes: usize, b: &[B], sums: &mut [f64]) {
+    /// Adds `sum |c_i| e_i` over the elements `live` to `errors`, with at most [`BLOCK_ROUNDINGS`] roundings in `F` per term, and
+    /// `sum c_i b_i` to `constants`, in `f64` with one rounding per element beside its product; no `b` is zeros.
+    pub fn weigh_lanes<F, B>(c: &[F], live: &[u32], lanes: usize, e: &[F], b: &[B], constants: &mut [f64], errors: &mut [f64]) {
         for first in (0..lanes).step_by(LANES) {
             let mut sum = [0.0; LANES];
-            for (i, _) in live.iter().enumerate().filter(|l| *l.1) {
-                let x: &[F; LANES] = (&c[i * lanes + first..][..LANES]).try_into().expect("of this length");
-                let b = b[i].to_f64();
+            for block in live.chunks(TERMS) {
+                let mut wrong = [F::ZERO; LANES];
+                for &i in block {
+                    let i = i as usize;
+                    let x: &[F; LANES] = (&c[i * lanes + first..][..LANES]).try_into().expect("of this length");
+                    for v in 0..LANES {
+                        wrong[v] += x[v].abs() * e[i];
+                    }
+                    if !b.is_empty() {
+                        let b = b[i].to_f64();
+                        for v in 0..LANES {
+                            sum[v] += x[v].to_f64() * b;
+                        }
+                    }
+                }
                 for v in 0..LANES {
-                    sum[v] += x[v].to_f64() * b;
+                    errors[first + v] += wrong[v].to_f64();
                 }
             }
             for v in 0..LANES {
-                sums[first + v] += sum[v];
+                constants[first + v] += sum[v];
             }
         }
     }
@@ -239,18 +234,18 @@ multiversion! {
 
 multiversion! {
     /// Adds the greatest values of `c . x` over a box to `values` and `sum |c| max |x|` to `sizes`: as [`super::vectors::upper_end`].
-    pub fn upper_ends<F>(c: &[F], live: &[bool], lanes: usize, low: &[f64], high: &[f64], values: &mut [f64], sizes: &mut [f64]) {
+    pub fn upper_ends<F>(c: &[F], live: &[u32], lanes: usize, low: &[f64], high: &[f64], values: &mut [f64], sizes: &mut [f64]) {
         for first in (0..lanes).step_by(LANES) {
             let (mut value, mut size) = ([0.0; LANES], [0.0; LANES]);
-            for (i, _) in live.iter().enumerate().filter(|l| *l.1) {
+            for &i in live {
+                let i = i as usize;
                 let x: &[F; LANES] = (&c[i * lanes + first..][..LANES]).try_into().expect("of this length");
                 let (l, h) = (low[i], high[i]);
                 let most = l.abs().max(h.abs());
                 for v in 0..LANES {
                     let c = x[v].to_f64();
-                    let end = if c > 0.0 { c * h } else { c * l };
-                    // NaN for coefficients that are not finite.
-                    value[v] += if c == 0.0 { 0.0 } else { end } + c * 0.0;
+                    // Where a coefficient is not finite the size is infinite or the value NaN: the bound becomes NaN or infinite.
+                    value[v] += c * if c > 0.0 { h } else { l };
                     size[v] += c.abs() * most;
                 }
             }

@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use super::columns::Patches;
-use super::conv_lanes::Meetings;
+use super::conv_lanes::{Axis, Meetings, axes};
 use super::{Affine, Window};
 use crate::kernels::Kernel;
 use crate::kernels::lanes::{Lanes, MOST_LANES, picked_roundings};
@@ -28,6 +28,8 @@ pub struct Conv {
     inexact_in_f32: bool,
     single: OnceLock<Weights<f32>>,
     double: OnceLock<Weights<f64>>,
+    /// What meets what, over the windows and back.
+    axes: [OnceLock<[Axis; 2]>; 2],
 }
 
 /// The weights in a working type, group by group.
@@ -83,6 +85,7 @@ impl Conv {
             inexact_in_f32,
             single: OnceLock::new(),
             double: OnceLock::new(),
+            axes: Default::default(),
         })
     }
 
@@ -229,7 +232,8 @@ impl Conv {
 
     fn meetings<'a, F: Kernel>(&'a self, weights: &'a [F], scatter: bool) -> Meetings<'a, F> {
         let [slid, windowed] = self.channels.map(|c| c / self.groups);
-        Meetings { window: &self.window, slid, windowed, groups: self.groups, scatter, weights }
+        let axes = self.axes[scatter as usize].get_or_init(|| axes(&self.window, scatter));
+        Meetings { window: &self.window, slid, windowed, groups: self.groups, scatter, axes, weights }
     }
 
     fn transpose_lanes<F: Kernel>(&self, pack: &OnceLock<Weights<F>>, y: &Lanes<F>, x: &mut Lanes<F>, wanted: &[bool]) -> f64 {

@@ -17,26 +17,31 @@ pub struct Meetings<'a, F> {
     pub groups: usize,
     /// True from windows to what they slide over.
     pub scatter: bool,
+    /// What meets what.
+    pub axes: &'a [Axis; 2],
     /// For each group `(slid kernel) x windowed` to scatter, `windowed x (slid kernel)` otherwise.
     pub weights: &'a [F],
 }
 
 /// For each position of the result along one axis the kernel elements and positions that it meets.
-type Axis = Vec<Vec<(usize, usize)>>;
+pub type Axis = Vec<Vec<(usize, usize)>>;
 
-impl<F: Kernel> Meetings<'_, F> {
-    fn axis(&self, axis: usize) -> Axis {
-        let w = self.window;
-        let mut meets = vec![Vec::new(); if self.scatter { w.input[axis] } else { w.output[axis] }];
-        for o in 0..w.output[axis] {
-            for k in w.taps(axis, o) {
-                let p = o * w.strides[axis] + k * w.dilations[axis] - w.pads[axis];
-                if self.scatter { meets[p].push((k, o)) } else { meets[o].push((k, p)) }
+/// The axes of a convolution from windows to what they slide over, or the other way.
+pub fn axes(window: &Window, scatter: bool) -> [Axis; 2] {
+    let axis = |axis: usize| {
+        let mut meets = vec![Vec::new(); if scatter { window.input[axis] } else { window.output[axis] }];
+        for o in 0..window.output[axis] {
+            for k in window.taps(axis, o) {
+                let p = o * window.strides[axis] + k * window.dilations[axis] - window.pads[axis];
+                if scatter { meets[p].push((k, o)) } else { meets[o].push((k, p)) }
             }
         }
         meets
-    }
+    };
+    [axis(0), axis(1)]
+}
 
+impl<F: Kernel> Meetings<'_, F> {
     /// Adds the convolution of `from` to the elements of `to` that are wanted (all if `wanted` is empty). Returns the multiplications.
     pub fn add(&self, from: &Lanes<F>, to: &mut Lanes<F>, wanted: &[bool]) -> f64 {
         let kernel = self.window.kernel[0] * self.window.kernel[1];
@@ -46,18 +51,18 @@ impl<F: Kernel> Meetings<'_, F> {
             true => ((self.windowed, outside), (self.slid, inside), (1, kernel * self.windowed), self.windowed),
             false => ((self.slid, inside), (self.windowed, outside), (kernel, self.slid * kernel), 1),
         };
-        let (vertical, horizontal) = (self.axis(0), self.axis(1));
+        let [vertical, horizontal] = self.axes;
         let width = if self.scatter { self.window.output[1] } else { self.window.input[1] };
         let (mut terms, mut lists, mut products) = (Vec::new(), Default::default(), 0.0);
         for g in 0..self.groups {
             let weights = &self.weights[g * self.slid * self.windowed * kernel..][..self.slid * self.windowed * kernel];
-            let live = live_channels(from, g * sources * places, sources, places, channel);
+            let live = Live::new(from, g * sources * places, sources, places, channel);
             for (position, (ys, xs)) in vertical.iter().flat_map(|ys| horizontal.iter().map(move |xs| (ys, xs))).enumerate() {
                 terms.clear();
                 for &(ky, y) in ys {
                     for &(kx, x) in xs {
                         let shift = ((ky * self.window.kernel[1] + kx) * tap) as u32;
-                        terms.extend(live[y * width + x].iter().map(|&(weight, vector)| (weight + shift, vector)));
+                        terms.extend(live.at(y * width + x).iter().map(|&(weight, vector)| (weight + shift, vector)));
                     }
                 }
                 let element = |c: usize| (g * targets + c) * results + position;
@@ -83,11 +88,28 @@ impl<F: Kernel> Meetings<'_, F> {
 }
 
 /// For each position the live channels: the distance of their weights, and where their vectors are.
-fn live_channels<F: Kernel>(from: &Lanes<F>, first: usize, channels: usize, positions: usize, distance: usize) -> Vec<Vec<(u32, u32)>> {
-    let live = |position: usize| {
-        let at = |c: usize| first + c * positions + position;
-        let channels = (0..channels).filter(|&c| from.live[at(c)]);
-        channels.map(|c| ((c * distance) as u32, (at(c) * from.lanes) as u32)).collect()
-    };
-    (0..positions).map(live).collect()
+struct Live {
+    ends: Vec<u32>,
+    channels: Vec<(u32, u32)>,
+}
+
+impl Live {
+    fn new<F: Kernel>(from: &Lanes<F>, first: usize, channels: usize, positions: usize, distance: usize) -> Live {
+        let mut live = Live { ends: Vec::with_capacity(positions + 1), channels: Vec::with_capacity(channels * positions) };
+        live.ends.push(0);
+        for position in 0..positions {
+            for c in 0..channels {
+                let at = first + c * positions + position;
+                if from.live[at] {
+                    live.channels.push(((c * distance) as u32, (at * from.lanes) as u32));
+                }
+            }
+            live.ends.push(live.channels.len() as u32);
+        }
+        live
+    }
+
+    fn at(&self, position: usize) -> &[(u32, u32)] {
+        &self.channels[self.ends[position] as usize..self.ends[position + 1] as usize]
+    }
 }

@@ -367,16 +367,16 @@ impl Root<'_> {
         let threads = self.solver.config.threads;
         let plan = Plan { steps, threads, most_work: self.budget(), ..Plan::crown(&stop) };
         let rough = Relaxation::<F>::planned(self.network, &self.region, plan);
-        let plan = Plan { inherited: Some(&rough.bounds), rows: false, ..plan };
-        let relaxation = Relaxation::<f64>::planned(self.network, &self.region, plan);
+        let (work, bounds) = (rough.work, rough.bounds);
+        let relaxation = Relaxation::<f64>::known(self.network, bounds);
         let mut forms = bound_rows(&relaxation, &self.double, &rows_of(&self.double, open), 0, &stop);
         let judged = forms.judge(&self.double, open, &self.region);
         if judged.open.is_empty() || self.solver.stopped() {
-            return (judged, rough.work);
+            return (judged, work);
         }
         forms.improve(bound_rows(&relaxation, &self.double, &rows_of(&self.double, &judged.open), STEPS, &stop));
         let sharper = forms.judge(&self.double, &judged.open, &self.region);
-        (Judgement { margin: sharper.margin.min(judged.margin), ..sharper }, rough.work)
+        (Judgement { margin: sharper.margin.min(judged.margin), ..sharper }, work)
     }
 
     /// Multiplications that all threads can do within a quarter of the time limit.

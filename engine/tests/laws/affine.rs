@@ -1,6 +1,7 @@
 //! Laws of affine operators: the fast twins compute what `for_each_weight` means, and the counts behind gamma are true.
 
 use dashu::rational::RBig;
+use engine::kernels::lanes::Lanes;
 use engine::numerics::rounding::{gamma, underflow};
 use engine::ops::examples::{Example, examples};
 use engine::ops::{Affine, Operation};
@@ -136,6 +137,74 @@ fn transpose_is_the_adjoint_and_adds() {
                 let expected = case.transposed(k, &y[r * m..][..m], &before[r * n..][..n]);
                 assert_equal(&*case.op, "transpose_f64", &x64[r * n..][..n], &expected);
                 assert_equal(&*case.op, "transpose_f32", &wide(&x32)[r * n..][..n], &expected);
+            }
+        }
+    }
+}
+
+/// Blocks of rows stored element by element: dead elements are zero whatever is stored there, unwanted ones may be left out.
+#[test]
+fn transposing_lanes_is_the_adjoint_and_adds() {
+    for case in cases().iter().filter(|c| c.has_small_weights()) {
+        let mut dice = Dice::new(14);
+        for (k, &n) in case.sizes.iter().enumerate() {
+            for rows in [1, 7, 40] {
+                let (mut y, before) = (Lanes::<f64>::new(rows, case.outputs), Lanes::new(rows, n));
+                let (mut x, lanes) = (before, y.lanes);
+                for (lanes, all) in [(&mut y, case.outputs), (&mut x, n)] {
+                    let numbers = integers(&mut dice, lanes.values.len());
+                    lanes.values.copy_from_slice(&numbers);
+                    lanes.live = (0..all).map(|_| dice.below(2) == 0).collect();
+                }
+                let wanted: Vec<bool> = if rows == 7 { Vec::new() } else { (0..n).map(|_| dice.below(3) > 0).collect() };
+                let column = |lanes: &Lanes<f64>, r: usize| -> Vec<f64> {
+                    let at = |i: usize| if lanes.live[i] { lanes.values[i * lanes.lanes + r] } else { 0.0 };
+                    (0..lanes.live.len()).map(at).collect()
+                };
+                let expected: Vec<Vec<RBig>> = (0..rows).map(|r| case.transposed(k, &column(&y, r), &column(&x, r))).collect();
+                let mut single = Lanes::<f32>::new(rows, n);
+                single.values.copy_from_slice(&narrow(&x.values));
+                single.live.clone_from(&x.live);
+                let mut narrow_y = Lanes::<f32>::new(rows, case.outputs);
+                narrow_y.values.copy_from_slice(&narrow(&y.values));
+                narrow_y.live.clone_from(&y.live);
+                case.op.transpose_lanes_f64(k, &y, &mut x, &wanted);
+                case.op.transpose_lanes_f32(k, &narrow_y, &mut single, &wanted);
+                for (r, expected) in expected.iter().enumerate() {
+                    for i in (0..n).filter(|&i| wanted.get(i).is_none_or(|&w| w)) {
+                        let single = if single.live[i] { single.values[i * lanes + r] as f64 } else { 0.0 };
+                        assert_equal(&*case.op, "transpose_lanes_f64", &column(&x, r)[i..=i], &expected[i..=i]);
+                        assert_equal(&*case.op, "transpose_lanes_f32", &[single], &expected[i..=i]);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// On numbers with full mantissas transposed products of few rows, of many and of lanes err by no more than `back_roundings` promise.
+#[test]
+fn rounding_backwards_stays_below_gamma_of_its_count() {
+    const ROWS: usize = 9;
+    for case in cases() {
+        let mut dice = Dice::new(15);
+        let m = case.outputs;
+        for (k, &n) in case.sizes.iter().enumerate() {
+            let y: Vec<f64> = (0..ROWS * m).map(|_| dice.unit() - 0.5).collect();
+            let (mut few, mut many, mut lanes) = (vec![0.0; n], vec![0.0; ROWS * n], Lanes::new(ROWS, n));
+            case.op.transpose_f64(k, &y, &mut few, 1);
+            case.op.transpose_f64(k, &y, &mut many, ROWS);
+            case.op.transpose_lanes_f64(k, &Lanes::from_rows(&y, ROWS, m, m), &mut lanes, &[]);
+            let mut weighed = vec![RBig::ZERO; n];
+            for &(_, o, i, w) in case.weights.iter().filter(|w| w.0 == k) {
+                weighed[i] += exact(w.abs()) * exact(y[o].abs());
+            }
+            for (i, truth) in case.transposed(k, &y[..m], &vec![0.0; n]).into_iter().enumerate() {
+                let first = if lanes.live[i] { lanes.values[i * lanes.lanes] } else { 0.0 };
+                for got in [few[i], many[i], first] {
+                    // One more for the sum with what was there.
+                    assert_within(&case, exact(got) - &truth, case.op.back_roundings(k) + 1, &weighed[i]);
+                }
             }
         }
     }
