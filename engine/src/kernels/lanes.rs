@@ -12,11 +12,13 @@ use crate::numerics::Real;
 /// Most rows of a block.
 pub const MOST_LANES: usize = 64;
 
-/// Terms that are summed before they are added to the result.
-pub(super) const TERMS: usize = 32;
+/// Terms of a product that are summed before they are added to the result.
+pub(super) const TERMS: usize = 16;
 
-// Sums of constants and errors below are no longer than those of whole rows.
-const _: () = assert!(TERMS < BLOCK_ROUNDINGS);
+/// Terms of constants and errors that are summed in the working type.
+const SUMMED: usize = 32;
+// No more than where whole rows are summed.
+const _: () = assert!(SUMMED < BLOCK_ROUNDINGS);
 
 /// Roundings that a term of [`Kernel::picked`] meets in a product of `terms` terms, adding to an old value included.
 pub fn picked_roundings(terms: usize) -> usize {
@@ -178,7 +180,7 @@ multiversion! {
     /// for whole rows, with no more roundings; for the elements `live`.
     pub fn relax_lanes<F>(c: &mut [F], live: &[u32], lanes: usize, lines: Lines<F>, constants: &mut [f64], errors: &mut [f64]) {
         for first in (0..lanes).step_by(LANES) {
-            for block in live.chunks(TERMS) {
+            for block in live.chunks(SUMMED) {
                 let (mut constant, mut wrong) = ([F::ZERO; LANES], [F::ZERO; LANES]);
                 for &i in block {
                     let i = i as usize;
@@ -206,7 +208,7 @@ multiversion! {
     pub fn weigh_lanes<F, B>(c: &[F], live: &[u32], lanes: usize, e: &[F], b: &[B], constants: &mut [f64], errors: &mut [f64]) {
         for first in (0..lanes).step_by(LANES) {
             let mut sum = [0.0; LANES];
-            for block in live.chunks(TERMS) {
+            for block in live.chunks(SUMMED) {
                 let mut wrong = [F::ZERO; LANES];
                 for &i in block {
                     let i = i as usize;
