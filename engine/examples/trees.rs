@@ -1,5 +1,5 @@
 //! Tries settings of row trees and of objectives' trees on one query, without attacks:
-//! `trees MODEL QUERY [rows=400] [steps=3] [rate=0.1] [beta=0.1] [decay=0.95] [hope=0.5] [batch=60] [root=20] [gain=0] [share=1] [order=worst|newest]
+//! `trees MODEL QUERY [rows=400] [steps=3] [rate=0.1] [beta=1] [decay=0.95] [hope=0.3] [batch=16] [root=20] [gain=0] [share=1] [order=worst|newest]
 //! [score=intercept|gap] [nodes=20000]`. Prints unstable neurons per layer, nodes and open disjuncts, and CPU seconds of the process.
 use std::sync::Arc;
 
@@ -37,11 +37,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let mut rows = Settings { steps: number("steps", 3.0) as u32, root_steps: number("root", 20.0) as u32, ..Settings::rows() };
     rows.step.rate = number("rate", 0.1);
-    rows.step.beta_rate = number("beta", 0.1);
+    rows.step.beta_rate = number("beta", 1.0);
     rows.step.decay = number("decay", 0.95);
-    rows.hope = number("hope", 0.5);
+    rows.hope = number("hope", 0.3);
     rows.least_gain = number("gain", 0.0);
-    rows.batch = number("batch", 60.0) as usize;
+    rows.batch = number("batch", 16.0) as usize;
     rows.score = if text("score") == Some("gap") { Score::Gap } else { Score::Intercept };
     let order = if text("order") == Some("worst") { Order::Worst } else { Order::Newest };
     let objectives = Settings { steps: number("leaf", 20.0) as u32, order, ..rows };

@@ -53,18 +53,24 @@ multiversion! {
             let mut start = 0;
             while start < width {
                 let end = width.min(start + BLOCK);
-                let (mut sums, mut sizes) = ([F::ZERO; LANES], [F::ZERO; LANES]);
                 let (c, c_rest) = c[start..end].as_chunks::<LANES>();
                 let (b, b_rest) = bias[start..end].as_chunks::<LANES>();
                 let (e, e_rest) = error[start..end].as_chunks::<LANES>();
-                for i in 0..c.len() {
+                // Two loops: of one with both sums the compiler makes pairs of lanes, ten times slower.
+                let mut sums = [F::ZERO; LANES];
+                for (c, b) in c.iter().zip(b) {
                     for v in 0..LANES {
-                        sums[v] += c[i][v] * b[i][v];
-                        sizes[v] += c[i][v].abs() * e[i][v];
+                        sums[v] += c[v] * b[v];
                     }
                 }
                 total += pairwise(sums).to_f64();
-                wrong += pairwise(sizes).to_f64();
+                let mut sums = [F::ZERO; LANES];
+                for (c, e) in c.iter().zip(e) {
+                    for v in 0..LANES {
+                        sums[v] += c[v].abs() * e[v];
+                    }
+                }
+                wrong += pairwise(sums).to_f64();
                 for (i, &x) in c_rest.iter().enumerate() {
                     total += (x * b_rest[i]).to_f64();
                     wrong += (x.abs() * e_rest[i]).to_f64();
@@ -76,6 +82,9 @@ multiversion! {
         }
     }
 }
+
+/// Lower slopes are multiples of this.
+pub const SLOPE_STEP: f64 = 1.0 / 255.0;
 
 /// Arrays of one layer that one step of [`climb`] reads, for one row.
 #[derive(Clone, Copy)]
@@ -100,7 +109,7 @@ multiversion! {
         let (keep, keep_square) = (F::from_f64(0.9), F::from_f64(0.999));
         let (take, take_square) = (F::from_f64(0.1), F::from_f64(0.001));
         // Slopes are multiples of 1/255, so that a certificate holds each in a byte: adding and taking away 3/4 u rounds.
-        let (steps, step_size, round) = (F::from_f64(255.0), F::from_f64(1.0 / 255.0), F::from_f64(0.75 / F::UNIT));
+        let (steps, step_size, round) = (F::from_f64(255.0), F::from_f64(SLOPE_STEP), F::from_f64(0.75 / F::UNIT));
         for i in 0..n {
             let (x, s) = (z[i], t[i]);
             let above = c[i] > F::ZERO;

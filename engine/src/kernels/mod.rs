@@ -6,6 +6,7 @@
 
 mod aligned;
 pub mod banded;
+pub mod columns;
 pub mod hinges;
 pub mod lanes;
 mod packed;

@@ -223,6 +223,35 @@ multiversion! {
 }
 
 multiversion! {
+    /// `sum v m` and `sum |v m|`, both in `f64`.
+    pub fn weighted_sums(v: &[F], m: &[F]) -> (f64, f64) {
+        let n = v.len().min(m.len());
+        let ((v, v_rest), (m, m_rest)) = (v[..n].as_chunks::<LANES>(), m[..n].as_chunks::<LANES>());
+        let mut sums = [0.0f64; LANES];
+        let mut sizes = [0.0f64; LANES];
+        for (v, m) in v.iter().zip(m) {
+            let mut terms = [0.0f64; LANES];
+            for l in 0..LANES {
+                terms[l] = v[l].to_f64() * m[l].to_f64();
+            }
+            for l in 0..LANES {
+                sums[l] += terms[l];
+            }
+            for l in 0..LANES {
+                sizes[l] += terms[l].abs();
+            }
+        }
+        let (mut sum, mut size) = (pairwise(sums), pairwise(sizes));
+        for (v, m) in v_rest.iter().zip(m_rest) {
+            let term = v.to_f64() * m.to_f64();
+            sum += term;
+            size += term.abs();
+        }
+        (sum, size)
+    }
+}
+
+multiversion! {
     /// How much `sum_j w_j gap_j` drops over the two halves of an input, for neurons on `[l_j, u_j]` whose lower and upper
     /// lines have slopes `a_j` and `b_j` in that input, of half-width `half`; the gap of `[l, u]` is `-l u / (u - l)`.
     pub fn gap_drop(w: &[F], l: &[F], u: &[F], a: &[F], b: &[F], half: F) -> F {

@@ -7,7 +7,7 @@ use super::cases::Solver;
 use super::{Progress, Statistics};
 use crate::bounds::chain::Objectives;
 use crate::bounds::in_parallel;
-use crate::bounds::neurons::{Effort, Ending, Forest, FreeSlopes, Goal, Leaf, Multipliers, Recorder, Relaxed, Settings, Start, retrace};
+use crate::bounds::neurons::{Effort, Ending, Forest, Goal, Leaf, Multipliers, Recorder, Relaxed, Settings, Start, free_neurons, retrace};
 use crate::kernels::Kernel;
 use crate::proof::RowTree;
 
@@ -275,7 +275,7 @@ impl<F: Kernel> Tree<F> {
 
     /// Keeps what bounds the leaves, of an open tree with those that are open.
     fn record(&self, layers: &dyn Relaxed<F>, recorder: &mut Recorder) {
-        let free = FreeSlopes::below(layers.program(), self.start.node).neurons;
+        let free = free_neurons(layers.program(), self.start.node);
         let names = |neuron| layers.name(neuron);
         if self.is_closed() {
             return recorder.drop(self.disjunct, self.row, &names, &free, &self.leaves);

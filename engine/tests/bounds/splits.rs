@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use dashu::rational::RBig;
 use engine::bounds::chain::Objective;
-use engine::bounds::neurons::{Batch, Effort, GraphRows, Node, Relaxed, Settings, Split, Step};
+use engine::bounds::neurons::{Batch, Effort, GraphRows, Node, Relaxed, Row, Settings, Split, Step};
 use engine::bounds::{Deployed, Network, Plan, Relaxation};
 use engine::graph::{Element, Graph, NodeId};
 use engine::numerics::Real;
@@ -53,7 +53,10 @@ fn claims<F: Working>(graph: &Graph, region: &Ranges, outputs: &[f32], deployed:
     let mut found = Vec::new();
     for _ in 0..3 {
         batch.sweep();
-        found.extend(batch.rows.iter().map(|r| Claim { splits: r.splits.clone(), bound: r.bound }));
+        // The program has only the elements that matter; points are judged by the graph's.
+        let element = |s: &Split<F>| rows.name((s.node, s.neuron)).expect("a neuron of the graph").1 as u32;
+        let splits = |r: &Row<F>| r.splits.iter().map(|s| Split { neuron: element(s), ..*s }).collect();
+        found.extend(batch.rows.iter().map(|r| Claim { splits: splits(r), bound: r.bound }));
         batch.climb(step);
     }
     Some(found)

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use super::compact::Room;
 use super::forest::Score;
 use super::program::{Hinge, Input, Node, Program, Start};
-use super::record::Multipliers;
-use crate::kernels::hinges::{Layer, climb, relax_free, weigh};
-use crate::kernels::rows::absolute_dot;
+use super::record::{Multipliers, Neuron, free_neurons};
+use crate::kernels::hinges::{Layer, SLOPE_STEP, climb, relax_free, weigh};
+use crate::kernels::rows::{absolute_dot, weighted_sums};
 use crate::kernels::vectors::AdamStep;
 use crate::kernels::{Aligned, Kernel};
 
@@ -79,8 +80,10 @@ pub struct Batch<'p, F> {
     buffers: Vec<Aligned<F>>,
     reached: Vec<bool>,
     slopes: Vec<Slopes<F>>,
+    free: Vec<Neuron>,
     constants: Vec<f64>,
     errors: Vec<f64>,
+    room: Room<F>,
     /// The rows.
     pub rows: Vec<Row<F>>,
 }
@@ -103,8 +106,10 @@ impl<'p, F: Kernel> Batch<'p, F> {
             buffers: nodes.iter().map(|node| Aligned::zeros(capacity * node.width())).collect(),
             reached: vec![false; nodes.len()],
             slopes: slopes.collect(),
+            free: free_neurons(program, last),
             constants: vec![0.0; capacity],
             errors: vec![0.0; capacity],
+            room: Room::default(),
             rows: Vec::new(),
         }
     }
@@ -114,24 +119,20 @@ impl<'p, F: Kernel> Batch<'p, F> {
         self.rows.len() >= self.capacity
     }
 
-    /// Number of slopes per row.
-    pub fn slopes_len(&self) -> usize {
-        self.slopes.iter().map(|s| s.slope.len() / self.capacity.max(1)).sum()
-    }
-
     /// Adds a row; `slopes` as [`Batch::save`] gave them, or none for CROWN's.
-    pub fn add(&mut self, start: Arc<Start<F>>, splits: Vec<Split<F>>, slopes: Option<&[F]>, tag: usize) {
+    pub fn add(&mut self, start: Arc<Start<F>>, splits: Vec<Split<F>>, slopes: Option<&[u8]>, tag: usize) {
         let r = self.rows.len();
-        let mut taken = 0;
         for (id, own) in self.slopes.iter_mut().enumerate() {
             let Node::Hinge(hinge) = &self.program.nodes[id] else { continue };
             let width = hinge.up.len();
             let part = r * width..(r + 1) * width;
-            let source = slopes.map_or(&hinge.start[..], |s| &s[taken..taken + width]);
-            own.slope[part.clone()].copy_from_slice(source);
+            own.slope[part.clone()].copy_from_slice(&hinge.start);
             own.mean[part.clone()].fill(F::ZERO);
             own.square[part].fill(F::ZERO);
-            taken += width;
+        }
+        for (&(id, i), &slope) in self.free.iter().zip(slopes.into_iter().flatten()) {
+            let (own, width) = (&mut self.slopes[id as usize].slope, self.program.nodes[id as usize].width());
+            own[r * width + i as usize] = (F::from_f64(slope.into()) * F::from_f64(SLOPE_STEP)).min(F::ONE);
         }
         let moments = vec![[F::ZERO; 3]; splits.len()];
         let (bound, previous) = (f64::INFINITY, f64::INFINITY);
@@ -150,14 +151,10 @@ impl<'p, F: Kernel> Batch<'p, F> {
         });
     }
 
-    /// The slopes of row `r`.
-    pub fn save(&self, r: usize) -> Box<[F]> {
-        let mut all = Vec::with_capacity(self.slopes_len());
-        for own in &self.slopes {
-            let width = own.slope.len() / self.capacity.max(1);
-            all.extend_from_slice(&own.slope[r * width..(r + 1) * width]);
-        }
-        all.into_boxed_slice()
+    /// The free slopes of row `r`, in 255ths.
+    pub fn save(&self, r: usize) -> Box<[u8]> {
+        let slope = |&(id, i): &Neuron| self.slopes[id as usize].slope[r * self.program.nodes[id as usize].width() + i as usize];
+        self.free.iter().map(|neuron| (slope(neuron).to_f64() / SLOPE_STEP).round() as u8).collect()
     }
 
     /// Removes row `r`; the last row takes its place.
@@ -203,7 +200,7 @@ impl<'p, F: Kernel> Batch<'p, F> {
                     errors.iter_mut().for_each(|e| *e += affine.underflow);
                     for (k, &p) in affine.operands.iter().enumerate() {
                         let target = &mut below[p][..count * self.program.nodes[p].width()];
-                        affine.map.back(k, &c[..count * affine.bias.len()], target, count, self.reached[p]);
+                        affine.map.back(k, &c[..count * affine.bias.len()], target, count, self.reached[p], &mut self.room);
                         self.reached[p] = true;
                     }
                 }
@@ -262,9 +259,9 @@ impl<'p, F: Kernel> Batch<'p, F> {
             let v = &self.buffers[0][r * width..(r + 1) * width];
             value += absolute_dot(v, &input.radius) + F::TINY * width as f64;
             if !input.centred {
-                let terms = || v.iter().zip(&input.middle).map(|(v, m)| v.to_f64() * m.to_f64());
-                value += terms().sum::<f64>();
-                error += f64::EPSILON * (width + 4) as f64 * terms().map(f64::abs).sum::<f64>();
+                let (sum, size) = weighted_sums(v, &input.middle);
+                value += sum;
+                error += f64::EPSILON * (width + 4) as f64 * size;
             }
         }
         // NaN and infinite coefficients end here: whatever they touched is not finite.
@@ -328,7 +325,7 @@ impl<'p, F: Kernel> Batch<'p, F> {
                     let width = affine.bias.len();
                     for (k, &p) in affine.operands.iter().enumerate() {
                         let source = &below[p][..count * self.program.nodes[p].width()];
-                        affine.map.forth(k, source, &mut above[0][..count * width], count, k > 0);
+                        affine.map.forth(k, source, &mut above[0][..count * width], count, k > 0, &mut self.room);
                     }
                     for row in above[0][..count * width].chunks_exact_mut(width.max(1)) {
                         row.iter_mut().zip(&affine.bias).for_each(|(z, &b)| *z += b);

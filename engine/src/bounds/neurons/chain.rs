@@ -7,7 +7,7 @@ use super::dense::Dense;
 use super::forest::{Ending, Forest, Goal, Leaf, Settings};
 use super::known::Known;
 use super::program::{Affine, CONSTANT_ROUNDINGS, Hinge, Input, Node, Program, Relaxed, Start};
-use super::record::{FreeSlopes, Multipliers, Neuron, Recorder};
+use super::record::{Multipliers, Neuron, Recorder, free_neurons};
 use crate::bounds::chain::{Chain, Objective};
 use crate::bounds::crown::in_parallel;
 use crate::bounds::{Bounds, Deployed};
@@ -233,7 +233,7 @@ impl<'c, F: Kernel> Layers<'c, F> {
     }
 
     fn record(&self, k: usize, tasks: &[&[usize]], results: &[(Vec<bool>, Vec<Ending<F>>)], recorder: &mut Recorder) {
-        let free = FreeSlopes::below(&self.program, 2 * k);
+        let free = free_neurons(&self.program, 2 * k);
         for activation in self.activations(k) {
             let mut ends = Vec::new();
             for (neurons, (sides, endings)) in tasks.iter().zip(results) {
@@ -247,7 +247,7 @@ impl<'c, F: Kernel> Layers<'c, F> {
                 }
             }
             let ends: Vec<(usize, bool, &[Arc<Multipliers>])> = ends.iter().map(|(e, lower, leaves)| (*e, *lower, &leaves[..])).collect();
-            recorder.ends(activation, &|neuron| self.name(neuron), &free.neurons, &ends);
+            recorder.ends(activation, &|neuron| self.name(neuron), &free, &ends);
         }
     }
 

@@ -1,5 +1,6 @@
 //! A dense matrix of live neurons by live neurons, packed for both directions.
 
+use super::compact::Room;
 use super::program::Map;
 use crate::kernels::{Kernel, Packed};
 
@@ -18,11 +19,11 @@ impl<F: Kernel> Dense<F> {
 }
 
 impl<F: Kernel> Map<F> for Dense<F> {
-    fn back(&self, _operand: usize, y: &[F], x: &mut [F], rows: usize, accumulate: bool) {
+    fn back(&self, _operand: usize, y: &[F], x: &mut [F], rows: usize, accumulate: bool, _room: &mut Room<F>) {
         self.back.multiply_blocked(y, x, rows, accumulate)
     }
 
-    fn forth(&self, _operand: usize, x: &[F], y: &mut [F], rows: usize, accumulate: bool) {
+    fn forth(&self, _operand: usize, x: &[F], y: &mut [F], rows: usize, accumulate: bool, _room: &mut Room<F>) {
         self.forth.multiply_blocked(x, y, rows, accumulate)
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::batch::{Batch, Row, Split, Step};
 use super::program::{Node, Program, Start};
-use super::record::{FreeSlopes, Multipliers};
+use super::record::Multipliers;
 use crate::kernels::Kernel;
 use crate::numerics::environment;
 
@@ -57,12 +57,12 @@ pub struct Settings {
 impl Settings {
     /// For bounds of intermediate neurons.
     pub fn rows() -> Settings {
-        let step = Step { rate: 0.1, beta_rate: 0.1, decay: 0.95 };
+        let step = Step { rate: 0.1, beta_rate: 1.0, decay: 0.95 };
         Settings {
             root_steps: 20,
             steps: 3,
             step,
-            hope: 0.5,
+            hope: 0.3,
             order: Order::Worst,
             score: Score::Intercept,
             most_blurred: u8::MAX,
@@ -102,7 +102,7 @@ pub struct Leaf<F> {
     /// The region.
     pub splits: Vec<Split<F>>,
     /// The slopes; none at a root.
-    pub slopes: Option<Box<[F]>>,
+    pub slopes: Option<Box<[u8]>>,
     /// What the bound rests on, where that is recorded.
     pub proof: Option<Arc<Multipliers>>,
     /// The neuron to split next; none if no unstable one matters.
@@ -120,8 +120,7 @@ impl<F> Leaf<F> {
     /// Memory of the leaf in bytes, about.
     pub fn size(&self) -> u64 {
         let slopes = self.slopes.as_ref().map_or(0, |s| s.len());
-        (self.proof.as_ref().map_or(0, |p| p.size()) as usize + slopes * size_of::<F>() + self.splits.len() * size_of::<Split<F>>() + 96)
-            as u64
+        (self.proof.as_ref().map_or(0, |p| p.size()) as usize + slopes + self.splits.len() * size_of::<Split<F>>() + 96) as u64
     }
 }
 
@@ -183,7 +182,7 @@ impl<'p, F: Kernel> Forest<'p, F> {
     /// Nodes per tree at which the open leaves of all trees that are active at a time take `memory` bytes, about.
     pub fn affordable(&self, memory: u64) -> u64 {
         let hinges = self.program.nodes.iter().filter(|n| matches!(n, Node::Hinge(_)));
-        let leaf = hinges.map(|n| n.width() * size_of::<F>()).sum::<usize>() + 32 * size_of::<Split<F>>() + 96;
+        let leaf = hinges.map(Node::width).sum::<usize>() + 32 * size_of::<Split<F>>() + 96;
         (2 * memory / (self.most_active() * leaf) as u64).max(8)
     }
 
@@ -196,7 +195,6 @@ impl<'p, F: Kernel> Forest<'p, F> {
     pub fn grow(&self, goals: Vec<Goal<F>>, stop: &dyn Fn() -> bool) -> Vec<Ending<F>> {
         let Some(node) = goals.first().map(|g| g.start.node) else { return Vec::new() };
         let mut batch = Batch::new(self.program, node, self.settings.batch);
-        let free = self.settings.record.then(|| FreeSlopes::below(self.program, node));
         let mut trees: Vec<Tree<F>> = goals.into_iter().map(Tree::new).collect();
         if !environment::is_default() {
             // No bound means anything here: everything stays open.
@@ -213,7 +211,7 @@ impl<'p, F: Kernel> Forest<'p, F> {
             while r < batch.rows.len() {
                 if self.lands(&trees[batch.rows[r].tag], &batch.rows[r]) {
                     let tag = batch.rows[r].tag;
-                    self.land(&mut trees[tag], &mut batch, r, free.as_ref());
+                    self.land(&mut trees[tag], &mut batch, r);
                 } else {
                     r += 1;
                 }
@@ -228,7 +226,7 @@ impl<'p, F: Kernel> Forest<'p, F> {
         }
         while !batch.rows.is_empty() {
             let tag = batch.rows[0].tag;
-            self.land(&mut trees[tag], &mut batch, 0, free.as_ref());
+            self.land(&mut trees[tag], &mut batch, 0);
         }
         trees.into_iter().map(Tree::end).collect()
     }
@@ -309,14 +307,14 @@ impl<'p, F: Kernel> Forest<'p, F> {
     }
 
     /// Takes row `r` out of the batch and into its tree.
-    fn land(&self, tree: &mut Tree<F>, batch: &mut Batch<F>, r: usize, free: Option<&FreeSlopes>) {
+    fn land(&self, tree: &mut Tree<F>, batch: &mut Batch<F>, r: usize) {
         let bound = self.cautious(&batch.rows[r]).min(batch.rows[r].inherited);
         // Infinite is what has never been bounded.
         let bound = if batch.rows[r].steps > 0 { bound.min(f64::MAX) } else { bound };
         tree.flying -= 1;
         tree.ending.nodes += 1;
         if tree.closes(bound) {
-            tree.ending.leaves.extend(free.map(|free| proof(batch, r, free)));
+            tree.ending.leaves.extend(self.settings.record.then(|| proof(batch, r)));
             let row = batch.remove(r);
             tree.ending.closed += 1;
             tree.ending.proved += 0.5f64.powi(row.splits.len() as i32);
@@ -328,7 +326,7 @@ impl<'p, F: Kernel> Forest<'p, F> {
             tree.ending.points.push(batch.point(r));
         }
         let (next, slopes) = (if bounded { batch.pick(r, self.settings.score) } else { None }, batch.save(r));
-        let proof = free.filter(|_| bounded).map(|free| proof(batch, r, free)).or_else(|| batch.rows[r].proof.clone());
+        let proof = (self.settings.record && bounded).then(|| proof(batch, r)).or_else(|| batch.rows[r].proof.clone());
         let row = batch.remove(r);
         let slopes = (bounded || !row.splits.is_empty()).then_some(slopes);
         let blurred = if bounded && row.bound - row.error < 0.0 { row.blurred.saturating_add(1) } else { 0 };
@@ -346,10 +344,10 @@ impl<'p, F: Kernel> Forest<'p, F> {
 }
 
 /// What the bound of row `r` rests on: its own multipliers, or those of the region that contains it.
-fn proof<F: Kernel>(batch: &Batch<F>, r: usize, free: &FreeSlopes) -> Arc<Multipliers> {
+fn proof<F: Kernel>(batch: &Batch<F>, r: usize) -> Arc<Multipliers> {
     let row = &batch.rows[r];
     let inherited = row.proof.as_ref().filter(|_| row.inherited < row.bound);
-    inherited.cloned().unwrap_or_else(|| Arc::new(free.multipliers(&batch.save(r), &row.splits)))
+    inherited.cloned().unwrap_or_else(|| Arc::new(Multipliers::new(batch.save(r), &row.splits)))
 }
 
 struct Growth {

@@ -3,34 +3,69 @@
 use std::sync::Arc;
 
 use super::chain::Effort;
+use super::compact::{Compact, Room, kept};
 use super::focus::focus;
 use super::forest::{Ending, Forest, Goal, Leaf, Settings};
 use super::known::Known;
-use super::program::{Affine, CONSTANT_ROUNDINGS, Hinge, Input, Map, Node, Program, Relaxed, Start};
-use super::record::{FreeSlopes, Multipliers, Neuron, Recorder};
+use super::program::{Affine, CONSTANT_ROUNDINGS, Hinge, Input, Map, Node, Program, Relaxed, Start, allowance};
+use super::record::{Multipliers, Neuron, Recorder, free_neurons};
 use crate::bounds::chain::Objective;
 use crate::bounds::crown::in_parallel;
 use crate::bounds::{Bounds, Network, Relaxation};
 use crate::graph::NodeId;
 use crate::ops::{self, Operation, Working};
 
-/// An affine operator as it is.
+/// An affine operator as it is, between kept elements.
 #[derive(Debug)]
-struct Operator<'n>(&'n dyn ops::Affine);
+struct Whole<'n> {
+    op: &'n dyn ops::Affine,
+    /// Elements of the output and of each operand, and those of them that are kept.
+    output: (usize, Vec<u32>),
+    inputs: Vec<(usize, Vec<u32>)>,
+}
 
-impl<F: Working> Map<F> for Operator<'_> {
-    fn back(&self, operand: usize, y: &[F], x: &mut [F], rows: usize, accumulate: bool) {
-        if !accumulate {
-            x.fill(F::ZERO);
-        }
-        F::transpose(self.0, operand, y, x, rows);
+/// Rows of kept elements as rows of all, the others zero.
+fn spread<F: Working>(rows: &[F], (len, kept): &(usize, Vec<u32>), count: usize) -> Vec<F> {
+    let mut all = vec![F::ZERO; count * len];
+    for (row, all) in rows.chunks_exact(kept.len().max(1)).zip(all.chunks_exact_mut((*len).max(1))) {
+        kept.iter().zip(row).for_each(|(&i, &x)| all[i as usize] = x);
+    }
+    all
+}
+
+/// The inverse of [`spread`], added to the old rows if `add`.
+fn collect<F: Working>(all: &[F], (len, kept): &(usize, Vec<u32>), rows: &mut [F], add: bool) {
+    for (row, all) in rows.chunks_exact_mut(kept.len().max(1)).zip(all.chunks_exact((*len).max(1))) {
+        kept.iter().zip(row).for_each(|(&i, x)| *x = if add { *x + all[i as usize] } else { all[i as usize] });
+    }
+}
+
+impl<F: Working> Map<F> for Whole<'_> {
+    fn back(&self, operand: usize, y: &[F], x: &mut [F], rows: usize, accumulate: bool, _room: &mut Room<F>) {
+        let input = &self.inputs[operand];
+        let mut sums = vec![F::ZERO; rows * input.0];
+        F::transpose(self.op, operand, &spread(y, &self.output, rows), &mut sums, rows);
+        collect(&sums, input, x, accumulate);
     }
 
-    fn forth(&self, operand: usize, x: &[F], y: &mut [F], rows: usize, accumulate: bool) {
-        if !accumulate {
-            y.fill(F::ZERO);
-        }
-        F::apply(self.0, operand, x, y, rows, false);
+    fn forth(&self, operand: usize, x: &[F], y: &mut [F], rows: usize, accumulate: bool, _room: &mut Room<F>) {
+        let mut sums = vec![F::ZERO; rows * self.output.0];
+        F::apply(self.op, operand, &spread(x, &self.inputs[operand], rows), &mut sums, rows, false);
+        collect(&sums, &self.output, y, accumulate);
+    }
+}
+
+/// The maps of an affine node's operands.
+#[derive(Debug)]
+struct Operands<F>(Vec<Compact<F>>);
+
+impl<F: Working> Map<F> for Operands<F> {
+    fn back(&self, operand: usize, y: &[F], x: &mut [F], rows: usize, accumulate: bool, room: &mut Room<F>) {
+        self.0[operand].run(true, y, x, rows, accumulate, room);
+    }
+
+    fn forth(&self, operand: usize, x: &[F], y: &mut [F], rows: usize, accumulate: bool, room: &mut Room<F>) {
+        self.0[operand].run(false, x, y, rows, accumulate, room);
     }
 }
 
@@ -39,6 +74,8 @@ impl<F: Working> Map<F> for Operator<'_> {
 pub struct GraphRows<'n, F> {
     relaxation: Relaxation<'n, F>,
     program: Program<'n, F>,
+    /// The elements of each node that the program's are.
+    kept: Vec<Vec<u32>>,
     empty: bool,
     /// The elements of each node that are worth tightening; all, where there is none.
     focus: Option<Vec<Vec<bool>>>,
@@ -62,26 +99,42 @@ impl<'n, F: Working> GraphRows<'n, F> {
             return None;
         }
         let empty = relaxation.empty;
-        let mut rows = GraphRows { relaxation, program: Program { nodes: Vec::new() }, empty, focus: None };
-        for id in 0..=graph.outputs[0] {
-            let node = match &graph.nodes[id].operation {
-                Operation::Affine(op) => rows.affine(id, op.as_ref()),
-                Operation::Scalar(_) => Node::Hinge(rows.hinge(id)),
-                _ => rows.input(),
-            };
-            rows.program.nodes.push(node);
-        }
+        let mut rows = GraphRows { relaxation, program: Program { nodes: Vec::new() }, kept: Vec::new(), empty, focus: None };
+        rows.assemble();
         Some(rows)
+    }
+
+    /// The program of the bounds known now.
+    fn assemble(&mut self) {
+        let network: &'n Network<'n> = self.relaxation.network;
+        let graph = network.graph;
+        let ranges = &self.relaxation.bounds.ranges;
+        self.kept = kept(graph, &|id, i| match graph.nodes[id].operation {
+            Operation::Scalar(_) => ranges[graph.nodes[id].inputs[0]].high[i] <= 0.0,
+            _ => false,
+        });
+        let node = |id: NodeId| match &graph.nodes[id].operation {
+            Operation::Affine(op) => self.affine(id, op.as_ref()),
+            Operation::Scalar(_) => Node::Hinge(self.hinge(id)),
+            _ => self.input(),
+        };
+        self.program.nodes = (0..=graph.outputs[0]).map(node).collect();
+        self.focus = None;
+    }
+
+    /// Elements of node `id` of the graph that the program has, in its order.
+    fn elements(&self, id: NodeId) -> impl Iterator<Item = usize> {
+        self.kept[id].iter().map(|&i| i as usize)
     }
 
     fn input(&self) -> Node<'n, F> {
         let ranges = &self.relaxation.bounds.ranges[0];
-        let middle: Vec<F> = (0..ranges.len()).map(|i| F::from_f64(ranges.at(i).middle())).collect();
+        let middle: Vec<F> = self.elements(0).map(|i| F::from_f64(ranges.at(i).middle())).collect();
         let radius = |(i, m): (usize, &F)| {
             let (x, m) = (ranges.at(i), m.to_f64());
             if x.low == m && x.high == m { 0.0 } else { (x.high - m).max(m - x.low).next_up() }
         };
-        let radius: Vec<f64> = middle.iter().enumerate().map(radius).collect();
+        let radius: Vec<f64> = self.elements(0).zip(&middle).map(radius).collect();
         Node::Input(Input::new(middle, &radius))
     }
 
@@ -91,16 +144,26 @@ impl<'n, F: Working> GraphRows<'n, F> {
         let sweep = &self.relaxation.sweep[id];
         // Beside the products: rounding the constant to the working type, and summing constants in it.
         let constant = |b: f64| (CONSTANT_ROUNDINGS + 2) as f64 * F::UNIT * b.abs() * 1.01;
-        let error = sweep.iter().zip(&constants).map(|(s, &b)| F::from_f64_up((s.to_f64() + constant(b)).next_up())).collect();
+        let error = self.elements(id).map(|i| allowance(sweep[i].to_f64() + constant(constants[i]))).collect();
         let fan_out = (0..node.inputs.len()).map(|k| op.fan_out(k)).max().unwrap_or(0);
         let size: f64 = node.inputs.iter().map(|&p| self.total_size(p)).sum();
         Node::Affine(Affine {
             operands: node.inputs.clone(),
-            map: Arc::new(Operator(op)),
-            bias: constants.iter().map(|&b| F::from_f64(b)).collect(),
+            map: self.map(id, op),
+            bias: self.elements(id).map(|i| F::from_f64(constants[i])).collect(),
             error,
             underflow: 2.0 * F::TINY * (fan_out + node.len()) as f64 * size,
         })
+    }
+
+    fn map(&self, id: NodeId, op: &'n dyn ops::Affine) -> Arc<dyn Map<F> + 'n> {
+        let nodes = &self.relaxation.network.graph.nodes;
+        let operands = nodes[id].inputs.iter().enumerate().map(|(k, &p)| Compact::new(op, k, &self.kept[id], &self.kept[p]));
+        if let Some(maps) = operands.collect() {
+            return Arc::new(Operands(maps));
+        }
+        let part = |p: NodeId| (nodes[p].len(), self.kept[p].clone());
+        Arc::new(Whole { op, output: part(id), inputs: nodes[id].inputs.iter().map(|&p| part(p)).collect() })
     }
 
     fn total_size(&self, p: NodeId) -> f64 {
@@ -111,15 +174,15 @@ impl<'n, F: Working> GraphRows<'n, F> {
         let p = self.relaxation.network.graph.nodes[id].inputs[0];
         let ranges = &self.relaxation.bounds.ranges[p];
         let mut hinge = Hinge::empty(p);
-        (0..ranges.len()).for_each(|i| hinge.push(ranges.low[i], ranges.high[i], false));
-        let paid: Vec<f64> = (0..ranges.len()).map(|i| self.relaxation.reading_error(p, i)).collect();
+        self.elements(id).for_each(|i| hinge.push(ranges.low[i], ranges.high[i], false));
+        let paid: Vec<f64> = self.elements(id).map(|i| self.relaxation.reading_error(p, i)).collect();
         if paid.iter().any(|&e| e != 0.0) {
-            hinge.error = paid.iter().map(|&e| F::from_f64_up(e * (1.0 + 1.0 / 512.0) + F::TINY)).collect();
+            hinge.error = paid.iter().map(|&e| allowance(e * (1.0 + 1.0 / 512.0))).collect();
         }
         hinge
     }
 
-    /// Elements of the hinge's operand that may be on either side.
+    /// Elements of the program's hinge that may be on either side.
     fn unstable(&self, id: NodeId) -> Vec<usize> {
         match &self.program.nodes[id] {
             Node::Hinge(hinge) => (0..hinge.up.len()).filter(|&i| hinge.unstable(i)).collect(),
@@ -153,11 +216,11 @@ impl<'n, F: Working> GraphRows<'n, F> {
             forest.grow(goals.map(|(upper, k)| goal(upper, k)).collect(), stop)
         });
         if let Some(recorder) = recorder {
-            let free = FreeSlopes::below(&self.program, p);
+            let free = free_neurons(&self.program, p);
             let ranges = &self.relaxation.bounds.ranges[p];
             let ends = tasks.iter().zip(&results).flat_map(|(elements, endings)| {
                 let end = |(k, ending): (usize, &Ending<F>)| {
-                    let (i, lower) = (elements[k % elements.len()], k >= elements.len());
+                    let (i, lower) = (self.kept[id][elements[k % elements.len()]] as usize, k >= elements.len());
                     let better = if lower { -ending.bound > ranges.low[i] } else { ending.bound < ranges.high[i] };
                     Some((i, lower, ending.all_leaves().filter(|_| better)?))
                 };
@@ -165,11 +228,11 @@ impl<'n, F: Working> GraphRows<'n, F> {
             });
             let ends: Vec<(usize, bool, Vec<Arc<Multipliers>>)> = ends.collect();
             let ends: Vec<(usize, bool, &[Arc<Multipliers>])> = ends.iter().map(|(e, lower, leaves)| (*e, *lower, &leaves[..])).collect();
-            recorder.ends(self.activation(id), &|neuron| self.name(neuron), &free.neurons, &ends);
+            recorder.ends(self.activation(id), &|neuron| self.name(neuron), &free, &ends);
         }
         for (elements, endings) in tasks.iter().zip(results) {
             for (k, ending) in endings.iter().enumerate() {
-                let i = elements[k % elements.len()];
+                let i = self.kept[id][elements[k % elements.len()]] as usize;
                 let ranges = &mut self.relaxation.bounds.ranges[p];
                 if k < elements.len() {
                     ranges.high[i] = ranges.high[i].min(ending.bound);
@@ -182,10 +245,11 @@ impl<'n, F: Working> GraphRows<'n, F> {
         self.program.nodes[id] = Node::Hinge(self.hinge(id));
     }
 
+    /// The row of the program's element `i` of node `p`, or its negative.
     fn element_start(&self, p: NodeId, i: usize, upper: bool) -> Start<F> {
         let mut coefficients = vec![F::ZERO; self.program.nodes[p].width()];
         coefficients[i] = if upper { F::ONE } else { -F::ONE };
-        Start { node: p, coefficients, constant: 0.0, error: self.relaxation.start_error(p, i) }
+        Start { node: p, coefficients, constant: 0.0, error: self.relaxation.start_error(p, self.kept[p][i] as usize) }
     }
 }
 
@@ -201,6 +265,10 @@ impl<F: Working> Relaxed<F> for GraphRows<'_, F> {
                 self.refine(id, effort, recorder.as_deref_mut(), stop);
             }
         }
+        if effort.nodes > 0 && !self.empty {
+            // Fewer neurons are alive now.
+            self.assemble();
+        }
     }
 
     fn inherit(&mut self, known: &Known) {
@@ -211,8 +279,8 @@ impl<F: Working> Relaxed<F> for GraphRows<'_, F> {
                 (ranges.low[i], ranges.high[i]) = (ranges.low[i].max(low), ranges.high[i].min(high));
                 self.empty |= ranges.low[i] > ranges.high[i];
             }
-            self.program.nodes[id] = Node::Hinge(self.hinge(id));
         }
+        self.assemble();
     }
 
     fn aim(&mut self, objectives: &[&Objective<F>], share: f64) {
@@ -221,7 +289,7 @@ impl<F: Working> Relaxed<F> for GraphRows<'_, F> {
     }
 
     fn name(&self, (node, element): Neuron) -> Option<(usize, usize)> {
-        Some((self.activation(node as usize), element as usize))
+        Some((self.activation(node as usize), self.kept[node as usize][element as usize] as usize))
     }
 
     fn program(&self) -> &Program<'_, F> {
@@ -245,7 +313,9 @@ impl<F: Working> Relaxed<F> for GraphRows<'_, F> {
 
     fn point(&self, inputs: &[F]) -> Vec<f64> {
         let ranges = &self.relaxation.bounds.ranges[0];
-        inputs.iter().enumerate().map(|(i, x)| x.to_f64().clamp(ranges.low[i], ranges.high[i])).collect()
+        let mut point: Vec<f64> = (0..ranges.len()).map(|i| ranges.at(i).middle()).collect();
+        self.elements(0).zip(inputs).for_each(|(i, x)| point[i] = x.to_f64().clamp(ranges.low[i], ranges.high[i]));
+        point
     }
 
     fn is_empty(&self) -> bool {

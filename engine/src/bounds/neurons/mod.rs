@@ -6,6 +6,7 @@
 
 mod batch;
 mod chain;
+mod compact;
 mod dense;
 mod focus;
 mod forest;
@@ -14,10 +15,11 @@ mod known;
 mod program;
 mod record;
 
-pub use batch::{Batch, Split, Step};
+pub use batch::{Batch, Row, Split, Step};
 pub use chain::{Effort, Layers};
+pub use compact::Room;
 pub use forest::{Ending, Forest, Goal, Leaf, Order, Score, Settings};
 pub use graph::GraphRows;
 pub use known::Known;
 pub use program::{Affine, Hinge, Input, Map, Node, Program, Relaxed, Start};
-pub use record::{FreeSlopes, Multipliers, Recorder, retrace};
+pub use record::{Multipliers, Recorder, free_neurons, retrace};

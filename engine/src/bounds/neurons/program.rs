@@ -8,6 +8,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use super::chain::Effort;
+use super::compact::Room;
 use super::known::Known;
 use super::record::{Neuron, Recorder};
 use crate::bounds::Bounds;
@@ -18,9 +19,9 @@ use crate::kernels::rows::BLOCK_ROUNDINGS;
 /// A linear map of one affine node: rows are flat, of the widths of the nodes.
 pub trait Map<F>: Debug + Send + Sync {
     /// `x = W^T y` for operand `operand` (plus the old `x` if `accumulate`).
-    fn back(&self, operand: usize, y: &[F], x: &mut [F], rows: usize, accumulate: bool);
+    fn back(&self, operand: usize, y: &[F], x: &mut [F], rows: usize, accumulate: bool, room: &mut Room<F>);
     /// `y = W x` (plus the old `y` if `accumulate`).
-    fn forth(&self, operand: usize, x: &[F], y: &mut [F], rows: usize, accumulate: bool);
+    fn forth(&self, operand: usize, x: &[F], y: &mut [F], rows: usize, accumulate: bool, room: &mut Room<F>);
 }
 
 /// A node of a program.
@@ -140,6 +141,12 @@ impl<F: Kernel> Node<'_, F> {
 
 /// Roundings in `F` that a term of a sweep's constants may meet, with room for adding up nodes in `f64`.
 pub const CONSTANT_ROUNDINGS: usize = BLOCK_ROUNDINGS + 64;
+
+/// What a unit of coefficient pays, rounded up in `F`: nothing, or so much that products with coefficients are no subnormal numbers, which take
+/// processors a hundred times as long.
+pub fn allowance<F: Kernel>(error: f64) -> F {
+    if error == 0.0 { F::ZERO } else { F::from_f64_up(error.next_up().max(F::TINY / F::UNIT.powi(2))) }
+}
 
 impl<F: Kernel> Input<F> {
     /// The box around `middle`.

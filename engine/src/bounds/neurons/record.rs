@@ -34,50 +34,32 @@ impl Multipliers {
         Multipliers { splits, slopes: self.slopes.clone() }
     }
 
+    /// Of a row with these slopes and splits.
+    pub fn new<F: Kernel>(slopes: Box<[u8]>, splits: &[Split<F>]) -> Multipliers {
+        let split = |s: &Split<F>| ((s.node, s.neuron), s.active, s.beta.to_f64() as f32 + 0.0);
+        Multipliers { splits: splits.iter().map(split).collect(), slopes }
+    }
+
     /// Memory in bytes, about.
     pub fn size(&self) -> u64 {
         (self.slopes.len() + self.splits.len() * size_of::<(Neuron, bool, f32)>() + 48) as u64
     }
 }
 
-/// Finds the unstable neurons' slopes among all slopes of a row.
-#[derive(Clone, Debug, Default)]
-pub struct FreeSlopes {
-    places: Vec<usize>,
-    /// The neurons.
-    pub neurons: Vec<Neuron>,
+/// The neurons whose lower slopes are free in rows that start at node `last`: the unstable ones.
+pub fn free_neurons<F: Kernel>(program: &Program<F>, last: usize) -> Vec<Neuron> {
+    let hinges = program.nodes[..=last].iter().enumerate().filter_map(|(id, node)| match node {
+        Node::Hinge(hinge) => Some((id as u32, hinge)),
+        _ => None,
+    });
+    hinges.flat_map(|(id, hinge)| (0..hinge.up.len()).filter(|&i| hinge.unstable(i)).map(move |i| (id, i as u32))).collect()
 }
 
-impl FreeSlopes {
-    /// Of rows that start at node `last`.
-    pub fn below<F: Kernel>(program: &Program<F>, last: usize) -> FreeSlopes {
-        let mut free = FreeSlopes::default();
-        let mut first = 0;
-        for (id, node) in program.nodes[..=last].iter().enumerate() {
-            let Node::Hinge(hinge) = node else { continue };
-            for i in (0..hinge.up.len()).filter(|&i| hinge.unstable(i)) {
-                free.places.push(first + i);
-                free.neurons.push((id as u32, i as u32));
-            }
-            first += hinge.up.len();
-        }
-        free
-    }
-
-    /// An open leaf that has not been bounded, with these multipliers to begin with; all other slopes are those of `starts`.
-    fn leaf<F: Kernel>(&self, starts: &[F], multipliers: Arc<Multipliers>) -> Leaf<F> {
-        let mut slopes: Box<[F]> = starts.into();
-        self.places.iter().zip(&multipliers.slopes).for_each(|(&place, &byte)| slopes[place] = F::from_f64(f64::from(byte) / 255.0));
-        let split = |&((node, neuron), active, beta): &(Neuron, bool, f32)| Split { node, neuron, active, beta: F::from_f64(beta.into()) };
-        Leaf { splits: multipliers.splits.iter().map(split).collect(), slopes: Some(slopes), proof: Some(multipliers), ..Leaf::root() }
-    }
-
-    /// The multipliers of a row with these slopes and splits.
-    pub fn multipliers<F: Kernel>(&self, slopes: &[F], splits: &[Split<F>]) -> Multipliers {
-        let byte = |&place: &usize| (slopes[place].to_f64() * 255.0).round() as u8;
-        let split = |s: &Split<F>| ((s.node, s.neuron), s.active, s.beta.to_f64() as f32 + 0.0);
-        Multipliers { splits: splits.iter().map(split).collect(), slopes: self.places.iter().map(byte).collect() }
-    }
+/// An open leaf that has not been bounded, with these multipliers to begin with.
+fn open_leaf<F: Kernel>(multipliers: Arc<Multipliers>) -> Leaf<F> {
+    let split = |&((node, neuron), active, beta): &(Neuron, bool, f32)| Split { node, neuron, active, beta: F::from_f64(beta.into()) };
+    let splits = multipliers.splits.iter().map(split).collect();
+    Leaf { splits, slopes: Some(multipliers.slopes.clone()), proof: Some(multipliers), ..Leaf::root() }
 }
 
 /// What bounds the closed leaves of a tree, and its open leaves.
@@ -86,27 +68,25 @@ pub type Retraced<F> = (Vec<Arc<Multipliers>>, Vec<Leaf<F>>);
 /// The leaves of an earlier tree in terms of a program: what bounds the closed ones, and open ones to go on from. None if it splits
 /// neurons that the program does not have.
 pub fn retrace<F: Kernel>(tree: &RowTree, program: &Program<F>, last: usize, names: &Names) -> Option<Retraced<F>> {
-    let free = FreeSlopes::below(program, last);
+    let free = free_neurons(program, last);
     let numbered: BTreeMap<_, usize> = tree.free.iter().enumerate().map(|(k, element)| (*element, k)).collect();
-    let places: Vec<Option<usize>> = free.neurons.iter().map(|&n| names(n).and_then(|e| numbered.get(&e).copied())).collect();
+    let places: Vec<Option<usize>> = free.iter().map(|&n| names(n).and_then(|e| numbered.get(&e).copied())).collect();
     let widths = program.nodes[..=last].iter().enumerate().filter(|(_, node)| matches!(node, Node::Hinge(_)));
     let neurons = widths.flat_map(|(id, node)| (0..node.width()).map(move |i| (id as u32, i as u32)));
     let neurons: BTreeMap<_, Neuron> = neurons.filter_map(|n| Some((names(n)?, n))).collect();
-    let starts: Vec<F> = program.nodes[..=last]
-        .iter()
-        .filter_map(|n| if let Node::Hinge(h) = n { Some(h.start.iter()) } else { None })
-        .flatten()
-        .copied()
-        .collect();
+    // Neurons that are unstable only now take CROWN's slope.
+    let default = |(node, i): Neuron| match &program.nodes[node as usize] {
+        Node::Hinge(hinge) if hinge.start[i as usize] > F::ZERO => 255,
+        _ => 0,
+    };
     let (mut closed, mut open) = (Vec::new(), Vec::new());
     for leaf in &tree.leaves {
-        // Neurons that are unstable only now take CROWN's slope.
-        let default = |k: usize| (starts[free.places[k]].to_f64() * 255.0) as u8;
-        let slopes: Box<[u8]> = places.iter().enumerate().map(|(k, place)| place.map_or_else(|| default(k), |p| leaf.slopes[p])).collect();
+        let slope = |(place, &neuron): (&Option<usize>, &Neuron)| place.map_or_else(|| default(neuron), |p| leaf.slopes[p]);
+        let slopes: Box<[u8]> = places.iter().zip(&free).map(slope).collect();
         let splits = leaf.path.iter().map(|&(element, active, beta)| Some((*neurons.get(&element)?, active, beta)));
         let multipliers = Arc::new(Multipliers { splits: splits.collect::<Option<_>>()?, slopes });
         if leaf.open {
-            open.push(free.leaf(&starts, multipliers));
+            open.push(open_leaf(multipliers));
         } else {
             closed.push(multipliers);
         }
