@@ -28,9 +28,22 @@ pub fn parse_network(bytes: Vec<u8>, path: &Path) -> Result<Graph, InputError> {
         Some(b'(' | b';') if looks_like_text(&bytes) => {
             Err(InputError::content(path, "this is a VNN-LIB query, not a network", "give an .onnx or .nnet file"))
         }
-        Some(_) if looks_like_text(&bytes) => nnet::load(&bytes, path),
+        Some(_) if looks_like_text(&bytes) => nnet::load(&bytes, path).map_err(|error| match is_named_onnx(path) {
+            true => InputError::content(
+                path,
+                "this is text, not an ONNX model",
+                "give the binary .onnx file (a download may have saved a web page)",
+            ),
+            false => error,
+        }),
         Some(_) => onnx::load(bytes, path),
     }
+}
+
+/// True for `x.onnx` and `x.onnx.gz`.
+fn is_named_onnx(path: &Path) -> bool {
+    let name = path.file_name().map(|n| n.to_string_lossy().to_lowercase()).unwrap_or_default();
+    name.trim_end_matches(".gz").ends_with(".onnx")
 }
 
 fn first_visible(bytes: &[u8]) -> Option<u8> {
@@ -65,6 +78,8 @@ mod tests {
         assert_eq!(load(&packed), Ok(vec![13.0]));
         assert!(load(&packed[..packed.len() - 9]).is_err_and(|e| e.contains("gzip data cannot be inflated")));
         assert!(load(b"; comment\n(declare-const X_0 Real)").is_err_and(|e| e.contains("this is a VNN-LIB query")));
+        std::fs::write(folder.join("page.onnx"), b"<!DOCTYPE html>").expect("written");
+        assert!(load_network(&folder.join("page.onnx")).is_err_and(|e| e.to_string().contains("this is text, not an ONNX model")));
         assert!(load(b"").is_err_and(|e| e.contains("the file is empty")));
         assert!(load(&[8, 1, 2, 3]).is_err_and(|e| e.contains("not a readable ONNX file") || e.contains("no operator set")));
         assert!(load_network(&folder).is_err_and(|e| e.to_string().contains("this is a folder")));
