@@ -5,10 +5,11 @@
 
 use std::collections::HashMap;
 
+use super::program::Map;
 use crate::graph::{Graph, NodeId};
 use crate::kernels::columns::{pick, put, to_columns, to_rows};
 use crate::kernels::{Aligned, Kernel, LANES, View};
-use crate::ops::{Affine, Operation};
+use crate::ops::{Affine, Operation, Working};
 
 /// Most weights of one map, each stored twice.
 const MOST_WEIGHTS: usize = 1 << 25;
@@ -205,6 +206,48 @@ impl<F: Kernel> Compact<F> {
     }
 }
 
+/// An affine operator as it is, between kept elements: where a compact map would be too large.
+#[derive(Debug)]
+pub struct Whole<'n> {
+    /// The operator.
+    pub op: &'n dyn Affine,
+    /// Number of elements of the output, and those of them that are kept.
+    pub output: (usize, Vec<u32>),
+    /// Likewise of each operand.
+    pub inputs: Vec<(usize, Vec<u32>)>,
+}
+
+/// Rows of kept elements as rows of all, the others zero.
+fn spread<F: Working>(rows: &[F], (len, kept): &(usize, Vec<u32>), count: usize) -> Vec<F> {
+    let mut all = vec![F::ZERO; count * len];
+    for (row, all) in rows.chunks_exact(kept.len().max(1)).zip(all.chunks_exact_mut((*len).max(1))) {
+        kept.iter().zip(row).for_each(|(&i, &x)| all[i as usize] = x);
+    }
+    all
+}
+
+/// The inverse of [`spread`], added to the old rows if `add`.
+fn collect<F: Working>(all: &[F], (len, kept): &(usize, Vec<u32>), rows: &mut [F], add: bool) {
+    for (row, all) in rows.chunks_exact_mut(kept.len().max(1)).zip(all.chunks_exact((*len).max(1))) {
+        kept.iter().zip(row).for_each(|(&i, x)| *x = if add { *x + all[i as usize] } else { all[i as usize] });
+    }
+}
+
+impl<F: Working> Map<F> for Whole<'_> {
+    fn back(&self, operand: usize, y: &[F], x: &mut [F], rows: usize, accumulate: bool, _room: &mut Room<F>) {
+        let input = &self.inputs[operand];
+        let mut sums = vec![F::ZERO; rows * input.0];
+        F::transpose(self.op, operand, &spread(y, &self.output, rows), &mut sums, rows);
+        collect(&sums, input, x, accumulate);
+    }
+
+    fn forth(&self, operand: usize, x: &[F], y: &mut [F], rows: usize, accumulate: bool, _room: &mut Room<F>) {
+        let mut sums = vec![F::ZERO; rows * self.output.0];
+        F::apply(self.op, operand, &spread(x, &self.inputs[operand], rows), &mut sums, rows, false);
+        collect(&sums, &self.output, y, accumulate);
+    }
+}
+
 /// Where each element is among `kept`.
 fn places(kept: &[u32]) -> Vec<u32> {
     let mut places = vec![NOWHERE; kept.last().map_or(0, |&i| i as usize + 1)];
@@ -224,7 +267,7 @@ mod tests {
     /// Every affine operator between random kept elements, against its weights one by one: small integers, so that every order is exact.
     #[test]
     fn a_compact_map_is_the_operator_between_kept_elements() {
-        fn run<F: Kernel>() -> (usize, usize) {
+        fn run<F: Working>() -> (usize, usize) {
             let (mut compact, mut paired) = (0, 0);
             for (number, example) in examples().iter().enumerate() {
                 let Operation::Affine(op) = &example.operation else { continue };
@@ -245,6 +288,9 @@ mod tests {
                             }
                         });
                         compare(&map, &dense, rows);
+                        // The operator as it is has to agree with it.
+                        let inputs = example.sizes.iter().map(|&n| (n, if n == size { inputs.clone() } else { Vec::new() })).collect();
+                        same(&map, &Whole { op: op.as_ref(), output: (len, outputs), inputs }, operand, rows);
                     }
                 }
             }
@@ -268,6 +314,22 @@ mod tests {
                         assert!(near, "{value:?} for {expected}, back {back}, add {add}");
                     }
                 }
+            }
+        }
+
+        fn same<F: Working>(map: &Compact<F>, whole: &Whole, operand: usize, rows: usize) {
+            let room = &mut Room::default();
+            for (back, add) in [(true, true), (true, false), (false, true), (false, false)] {
+                let (from_len, to_len) = if back { (map.outputs, map.inputs) } else { (map.inputs, map.outputs) };
+                let from: Vec<F> = (0..rows * from_len).map(|k| F::from_f64((k * 5 % 11) as f64 - 5.0)).collect();
+                let (mut a, mut b) = (vec![F::ONE; rows * to_len], vec![F::ONE; rows * to_len]);
+                map.run(back, &from, &mut a, rows, add, room);
+                match back {
+                    true => whole.back(operand, &from, &mut b, rows, add, room),
+                    false => whole.forth(operand, &from, &mut b, rows, add, room),
+                }
+                let near = |(x, y): (&F, &F)| (x.to_f64() - y.to_f64()).abs() <= 64.0 * F::UNIT * (1.0 + x.to_f64().abs());
+                assert!(a.iter().zip(&b).all(near), "{a:?} and {b:?}, back {back}, add {add}");
             }
         }
 

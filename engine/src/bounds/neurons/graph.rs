@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::chain::Effort;
-use super::compact::{Compact, Room, kept};
+use super::compact::{Compact, Room, Whole, kept};
 use super::focus::focus;
 use super::forest::{Ending, Forest, Goal, Leaf, Settings};
 use super::known::Known;
@@ -14,46 +14,6 @@ use crate::bounds::crown::in_parallel;
 use crate::bounds::{Bounds, Network, Relaxation};
 use crate::graph::NodeId;
 use crate::ops::{self, Operation, Working};
-
-/// An affine operator as it is, between kept elements.
-#[derive(Debug)]
-struct Whole<'n> {
-    op: &'n dyn ops::Affine,
-    /// Elements of the output and of each operand, and those of them that are kept.
-    output: (usize, Vec<u32>),
-    inputs: Vec<(usize, Vec<u32>)>,
-}
-
-/// Rows of kept elements as rows of all, the others zero.
-fn spread<F: Working>(rows: &[F], (len, kept): &(usize, Vec<u32>), count: usize) -> Vec<F> {
-    let mut all = vec![F::ZERO; count * len];
-    for (row, all) in rows.chunks_exact(kept.len().max(1)).zip(all.chunks_exact_mut((*len).max(1))) {
-        kept.iter().zip(row).for_each(|(&i, &x)| all[i as usize] = x);
-    }
-    all
-}
-
-/// The inverse of [`spread`], added to the old rows if `add`.
-fn collect<F: Working>(all: &[F], (len, kept): &(usize, Vec<u32>), rows: &mut [F], add: bool) {
-    for (row, all) in rows.chunks_exact_mut(kept.len().max(1)).zip(all.chunks_exact((*len).max(1))) {
-        kept.iter().zip(row).for_each(|(&i, x)| *x = if add { *x + all[i as usize] } else { all[i as usize] });
-    }
-}
-
-impl<F: Working> Map<F> for Whole<'_> {
-    fn back(&self, operand: usize, y: &[F], x: &mut [F], rows: usize, accumulate: bool, _room: &mut Room<F>) {
-        let input = &self.inputs[operand];
-        let mut sums = vec![F::ZERO; rows * input.0];
-        F::transpose(self.op, operand, &spread(y, &self.output, rows), &mut sums, rows);
-        collect(&sums, input, x, accumulate);
-    }
-
-    fn forth(&self, operand: usize, x: &[F], y: &mut [F], rows: usize, accumulate: bool, _room: &mut Room<F>) {
-        let mut sums = vec![F::ZERO; rows * self.output.0];
-        F::apply(self.op, operand, &spread(x, &self.inputs[operand], rows), &mut sums, rows, false);
-        collect(&sums, &self.output, y, accumulate);
-    }
-}
 
 /// The maps of an affine node's operands.
 #[derive(Debug)]
