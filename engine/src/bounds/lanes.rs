@@ -88,14 +88,7 @@ impl<F: Working> Relaxation<'_, F> {
     }
 
     fn affine_lanes(&self, id: NodeId, op: &dyn Affine, c: &Lanes<F>, block: &mut Block<'_, F>) {
-        let computed;
-        let sweep: &[F] = match self.sweep.get(id) {
-            Some(sweep) => sweep,
-            None => {
-                computed = self.sweep_errors(id, op);
-                &computed
-            }
-        };
+        let sweep = &*self.sweep_terms(id, op);
         let (mut errors, live) = (vec![0.0; c.lanes], c.elements());
         // The sum's own rounding is part of `sweep_error`.
         match op.bias() {

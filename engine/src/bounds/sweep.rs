@@ -1,9 +1,11 @@
 //! One backward sweep: rows of coefficients on some nodes go down to the inputs, every rounding paid into their constants.
 
+use std::borrow::Cow;
+
 use super::Relaxation;
 use super::slopes::Slopes;
 use crate::graph::NodeId;
-use crate::kernels::rows::{self};
+use crate::kernels::rows;
 use crate::kernels::vectors::upper_end;
 use crate::numerics::Numbers;
 use crate::ops::{Affine, General, Operation, Working};
@@ -118,17 +120,15 @@ impl<F: Working> Relaxation<'_, F> {
         }
     }
 
+    /// What a unit of coefficient on affine node `id` pays for rounding, also while the node's terms are not made.
+    pub(super) fn sweep_terms(&self, id: NodeId, op: &dyn Affine) -> Cow<'_, [F]> {
+        self.sweep.get(id).map_or_else(|| self.sweep_errors(id, op).into(), |sweep| sweep.into())
+    }
+
     fn through_affine(&self, id: NodeId, op: &dyn Affine, c: &[F], work: &mut Sweep<F>) {
         let node = &self.network.graph.nodes[id];
         let len = node.len();
-        let computed;
-        let sweep: &[F] = match self.sweep.get(id) {
-            Some(sweep) => sweep,
-            None => {
-                computed = self.sweep_errors(id, op);
-                &computed
-            }
-        };
+        let sweep = &*self.sweep_terms(id, op);
         let underflow = self.affine_underflow(id, op);
         for r in 0..work.count {
             let row = &c[r * len..(r + 1) * len];
