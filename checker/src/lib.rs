@@ -8,6 +8,7 @@ pub mod cursor;
 pub mod exact;
 pub mod facts;
 pub mod files;
+pub mod function;
 pub mod integer;
 pub mod intervals;
 pub mod kernel;

@@ -1,5 +1,7 @@
 //! The network as the checker reads it from the file: nodes in topological order, exact numbers.
 
+use crate::function::Function;
+
 /// A network.
 #[derive(Clone, Debug, Default)]
 pub struct Network {
@@ -39,6 +41,10 @@ pub enum Operation {
     Hinge(f64),
     /// The greatest element of each group of elements of the only input (max-pooling).
     Maximum(Vec<Vec<u32>>),
+    /// A function of the only input, element by element.
+    Curve(Function),
+    /// Element `j` is the product of elements `j` and `len + j` of the only input, which has `2 len` elements.
+    Product,
 }
 
 /// An affine map of one or more nodes.

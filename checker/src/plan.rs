@@ -273,6 +273,7 @@ fn step_of(network: &Network, id: usize, offset: Option<usize>) -> Result<Step, 
             }
             Ok(Step::Hinge(0, *slope, Operand::Node(source)))
         }
+        Operation::Curve(_) | Operation::Product => Err("no rule yet"),
         Operation::Maximum(groups) => {
             let source = one()?;
             let len = network.nodes[node.inputs[0]].len;

@@ -84,6 +84,7 @@ fn real_outputs(network: &Network, input: &[Ball]) -> Result<Vec<Ball>, String> 
             }
             Operation::Affine(affine) => affine_balls(affine, &node.inputs.iter().map(|&id| &values[id][..]).collect::<Vec<_>>(), node.len),
             Operation::Hinge(slope) => of(0).iter().map(|x| hinge(x, *slope)).collect(),
+            Operation::Curve(_) | Operation::Product => return Err(format!("node `{}`: no rule yet", node.name)),
             Operation::Maximum(groups) => groups.iter().map(|group| greatest(group.iter().map(|&i| &of(0)[i as usize]))).collect(),
         };
         let value = value.ok_or_else(|| format!("node `{}` holds a number that is not finite", node.name))?;
@@ -172,6 +173,7 @@ pub fn deployed_outputs(network: &Network, input: &[f64]) -> Result<Vec<f64>, St
                 (0..node.len).map(element).collect()
             }
             Operation::Hinge(slope) => values[node.inputs[0]].iter().map(|&a| if a < 0.0 { round(round(*slope) * a) } else { a }).collect(),
+            Operation::Curve(_) | Operation::Product => return Err(format!("node `{}`: no rule yet", node.name)),
             Operation::Maximum(groups) => {
                 let greatest =
                     |group: &Vec<u32>| group.iter().map(|&i| values[node.inputs[0]][i as usize]).fold(f64::NEG_INFINITY, f64::max);
