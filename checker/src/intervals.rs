@@ -1,5 +1,6 @@
 //! Interval arithmetic: ranges of what an activation reads, from the ranges of the activations below it.
 
+use crate::curve::Planes;
 use crate::plan::{Operand, Step, Sum};
 use crate::relax::{Relaxed, pick};
 use crate::rounding::{SLACK, TINY, gamma};
@@ -30,7 +31,7 @@ pub fn refresh(relaxed: &Relaxed, activation: usize, state: &mut State) {
             let r = relaxed.nodes[place.node].place(node.compressed, j)?;
             Some((relaxed.nodes[place.node].operand[r], relaxed.start_error(place.node, r)))
         }),
-        Step::Hinge(_, _, Operand::Node(p)) | Step::Maximum(_, _, p) => {
+        Step::Hinge(_, _, Operand::Node(p)) | Step::Maximum(_, _, p) | Step::Curve(_, _, p) | Step::Product(_, p) => {
             let mut own = ranges[*p].clone();
             own.radius.iter_mut().enumerate().for_each(|(j, r)| *r = (*r + relaxed.deployed_error(*p, j) * SLACK).next_up());
             own
@@ -75,6 +76,24 @@ fn ranges_below(relaxed: &Relaxed, end: usize, state: &State) -> Vec<Ranges> {
                 for group in groups {
                     let pick = pick(group, below, above);
                     own.push(below[pick.element as usize], pick.most);
+                }
+            }
+            Step::Curve(activation, function, _) => {
+                let start = relaxed.plan.activations[*activation].start;
+                for j in start..start + node.len {
+                    let on = (state.below[j], state.above[j]);
+                    let range = function.range(on.0, on.1);
+                    let wrong = relaxed.deployed_curve(*function, on, range);
+                    own.push((range.0 - wrong).next_down(), (range.1 + wrong).next_up());
+                }
+            }
+            Step::Product(activation, _) => {
+                let (start, len) = (relaxed.plan.activations[*activation].start, node.len);
+                let of = |i: usize| (state.below[i], state.above[i]);
+                for j in start..start + len {
+                    let range = Planes::range(of(j), of(len + j));
+                    let wrong = relaxed.deployed_product(range.0.abs().max(range.1.abs()));
+                    own.push((range.0 - wrong).next_down(), (range.1 + wrong).next_up());
                 }
             }
         }

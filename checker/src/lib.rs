@@ -5,6 +5,7 @@
 pub mod case;
 pub mod certificate;
 pub mod cursor;
+pub mod curve;
 pub mod exact;
 pub mod facts;
 pub mod files;

@@ -1,5 +1,6 @@
 //! The network prepared for sweeps: shapes checked, trivial steps joined where that is exact, roundings counted.
 
+use crate::function::Function;
 use crate::kernel::LANES;
 use crate::linear::Map;
 use crate::network::{Network, Operation};
@@ -9,7 +10,7 @@ use crate::network::{Network, Operation};
 pub struct Plan {
     /// The nodes.
     pub nodes: Vec<Node>,
-    /// Hinges and maxima in the order of the nodes.
+    /// Hinges, maxima, functions and products in the order of the nodes.
     pub activations: Vec<Activation>,
     /// Elements of all activations' operands.
     pub elements: usize,
@@ -57,6 +58,10 @@ pub enum Step {
     Hinge(usize, f64, Operand),
     /// The greatest elements of groups of the node's elements.
     Maximum(usize, Vec<Vec<u32>>, usize),
+    /// A function of the node's elements.
+    Curve(usize, Function, usize),
+    /// Products of the node's elements `j` and `len + j`.
+    Product(usize, usize),
 }
 
 /// What a hinge reads.
@@ -83,7 +88,7 @@ pub struct Sum {
     pub roundings: usize,
 }
 
-/// A hinge or a maximum.
+/// A hinge, a maximum, a function or a product.
 #[derive(Debug)]
 pub struct Activation {
     /// Its node.
@@ -224,10 +229,10 @@ impl Builder {
             let source_len = |p: usize| self.nodes[p].len;
             let len = match &self.nodes[id].step {
                 Step::Hinge(..) => self.nodes[id].len,
-                Step::Maximum(_, _, p) => source_len(*p),
+                Step::Maximum(_, _, p) | Step::Curve(_, _, p) | Step::Product(_, p) => source_len(*p),
                 _ => continue,
             };
-            if let Step::Hinge(a, ..) | Step::Maximum(a, ..) = &mut self.nodes[id].step {
+            if let Step::Hinge(a, ..) | Step::Maximum(a, ..) | Step::Curve(a, ..) | Step::Product(a, _) = &mut self.nodes[id].step {
                 *a = number;
             }
             activations.push(Activation { node: id, start: elements, len, shallow: free });
@@ -237,7 +242,8 @@ impl Builder {
         let inputs = network.inputs.iter().map(|&i| network.nodes[i].len).sum();
         let outputs = self.outputs.iter().flat_map(|&o| (0..self.nodes[o].len).map(move |e| (o, e))).collect();
         let lined = inputs <= MOST_LINED_INPUTS;
-        let sums = |node: &Node| if matches!(node.step, Step::Maximum(..)) { node.len } else { node.len.div_ceil(LANES) };
+        let sums =
+            |node: &Node| if matches!(node.step, Step::Maximum(..) | Step::Product(..)) { node.len } else { node.len.div_ceil(LANES) };
         let constant_roundings = 16 + self.nodes.iter().map(|node| sums(node) + 2).sum::<usize>();
         Ok(Plan { nodes: self.nodes, activations, elements, inputs, outputs, constant_roundings, double: network.double, lined })
     }
@@ -273,7 +279,18 @@ fn step_of(network: &Network, id: usize, offset: Option<usize>) -> Result<Step, 
             }
             Ok(Step::Hinge(0, *slope, Operand::Node(source)))
         }
-        Operation::Curve(_) | Operation::Product => Err("no rule yet"),
+        Operation::Curve(function) => {
+            let source = one()?;
+            if matches!(function, Function::Power(n) if !(2..=16).contains(n)) || network.nodes[source].len != node.len {
+                return Err("the exponent or the shape does not fit");
+            }
+            Ok(Step::Curve(0, *function, source))
+        }
+        Operation::Product => {
+            let source = one()?;
+            let fits = node.len.checked_mul(2) == Some(network.nodes[source].len);
+            if fits { Ok(Step::Product(0, source)) } else { Err("the factors of a product do not fit") }
+        }
         Operation::Maximum(groups) => {
             let source = one()?;
             let len = network.nodes[node.inputs[0]].len;
@@ -300,7 +317,7 @@ fn each_operand(step: &Step, mut f: impl FnMut(usize, Option<&Map>)) {
     match step {
         Step::Joined | Step::Input(_) | Step::Constant(_) => (),
         Step::Affine(sum) | Step::Hinge(_, _, Operand::Joined(sum)) => sum.parts.iter().for_each(|p| f(p.0, Some(&p.1))),
-        Step::Hinge(_, _, Operand::Node(p)) | Step::Maximum(_, _, p) => f(*p, None),
+        Step::Hinge(_, _, Operand::Node(p)) | Step::Maximum(_, _, p) | Step::Curve(_, _, p) | Step::Product(_, p) => f(*p, None),
     }
 }
 

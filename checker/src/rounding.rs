@@ -4,6 +4,7 @@
 use std::hint::black_box;
 
 use crate::Semantics;
+use crate::function::Function;
 
 /// Unit roundoff of binary64.
 pub const UNIT: f64 = f64::EPSILON / 2.0;
@@ -62,6 +63,11 @@ impl Deployed {
     /// How far the product of a number with a constant may be from exact: per unit of the product's size, and beyond that.
     pub fn product(self) -> (f64, f64) {
         (2.0 * self.unit, 2.0 * self.unit * self.tiny)
+    }
+
+    /// How far a function of operands in `[low, high]` may be from exact: per unit of its size, and beyond that.
+    pub fn of_function(self, function: Function, low: f64, high: f64) -> (f64, f64) {
+        if self.unit == 0.0 { (0.0, 0.0) } else { function.deployed_error(low, high) }
     }
 
     /// How far a number of at most `size` may move when it is rounded to the type.

@@ -270,6 +270,7 @@ impl<'p> Stepper<'p> {
                 self.elements.sort_unstable();
                 self.elements.dedup();
             }
+            Step::Curve(..) | Step::Product(..) => keep(place.len, |j| below[j] < above[j], &mut self.elements),
             _ => (),
         }
     }
@@ -476,7 +477,9 @@ pub fn bound_by_magnitude(relaxed: &Relaxed, activation: usize, state: &mut Stat
                 let Some(r) = prepared.place(node.compressed, j) else { continue };
                 prepared.operand[r] + relaxed.start_error(place.node, r)
             }
-            Step::Hinge(_, _, Operand::Node(p)) | Step::Maximum(_, _, p) => relaxed.nodes[*p].value[j] + relaxed.deployed_error(*p, j),
+            Step::Hinge(_, _, Operand::Node(p)) | Step::Maximum(_, _, p) | Step::Curve(_, _, p) | Step::Product(_, p) => {
+                relaxed.nodes[*p].value[j] + relaxed.deployed_error(*p, j)
+            }
             _ => continue,
         };
         state.meet(place.start + j, false, size.next_up());

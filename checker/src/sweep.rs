@@ -102,7 +102,7 @@ impl Batch {
                     }
                 }
             }
-            Step::Hinge(_, _, Operand::Node(p)) | Step::Maximum(_, _, p) => {
+            Step::Hinge(_, _, Operand::Node(p)) | Step::Maximum(_, _, p) | Step::Curve(_, _, p) | Step::Product(_, p) => {
                 rows.iter().for_each(|&(row, factor)| self.add_element(relaxed, *p, j, factor, row));
             }
             _ => return false,
@@ -144,6 +144,7 @@ impl Batch {
             underflow += node.underflow;
             match &plan.nodes[id].step {
                 Step::Maximum(_, _, source) => self.pass_maximum(&now, node, relaxed, *source),
+                Step::Product(_, source) => self.pass_product(&now, node, relaxed, *source),
                 step => match &mut rule {
                     Rule::Free(free, rows) if concerns(id, free, rows) => self.pass_freely(id, &mut now, node, free, rows),
                     Rule::Given(multipliers) if matches!(step, Step::Hinge(..)) => {
@@ -161,7 +162,7 @@ impl Batch {
             }
             match &plan.nodes[id].step {
                 Step::Affine(sum) | Step::Hinge(_, _, Operand::Joined(sum)) => self.pass_sum(&now, node, relaxed, sum),
-                Step::Hinge(_, _, Operand::Node(p)) => {
+                Step::Hinge(_, _, Operand::Node(p)) | Step::Curve(_, _, p) => {
                     let target = self.coefficients(*p, node.width);
                     target.iter_mut().zip(&now).for_each(|(t, x)| *t += x);
                 }
@@ -248,6 +249,25 @@ impl Batch {
                 } else {
                     constant += c * pick.most;
                 }
+            }
+            self.constants[r][0] += constant;
+            self.errors[r][0] += error;
+        }
+    }
+
+    /// Each product by its plane below or above, which passes something on to both factors.
+    fn pass_product(&mut self, now: &[f64], node: &Prepared, relaxed: &Relaxed, source: usize) {
+        let (count, below) = (node.planes.len(), relaxed.nodes[source].width);
+        for r in 0..self.rows {
+            let row = &now[r * node.width..][..count];
+            let target = &mut self.coefficients(source, below)[r * below..][..2 * count];
+            let (first, second) = target.split_at_mut(count);
+            let (mut constant, mut error) = (0.0, 0.0);
+            for (j, (&c, planes)) in row.iter().zip(&node.planes).enumerate().filter(|(_, (c, _))| **c != 0.0) {
+                first[j] += c * planes.slopes.0;
+                second[j] += c * planes.slopes.1;
+                constant += c * if c > 0.0 { planes.most } else { planes.least };
+                error += c.abs() * node.lines().error[j];
             }
             self.constants[r][0] += constant;
             self.errors[r][0] += error;

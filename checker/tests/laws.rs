@@ -8,7 +8,7 @@ use checker::exact::Rational;
 use checker::network::Network;
 use checker::plan::{Plan, Step};
 use checker::state::State;
-use support::{Random, after, evaluate, evaluate_f32, exact, less, random_network, roughen};
+use support::{Random, after, evaluate, evaluate_f32, exact, less, random_network, random_smooth_network, roughen};
 
 /// The state after refreshing everything on the box, twice.
 fn refreshed(plan: &Plan, semantics: Semantics, low: &[f64], high: &[f64]) -> State {
@@ -56,7 +56,8 @@ fn assert_holds(network: &Network, state: &State, x: &[Rational], operands: &[Ve
     assert!(!state.void, "{what}: a box with a point in it is called empty");
     let (n, mut j) = (state.below.len(), 0);
     for node in &network.nodes {
-        if !matches!(node.operation, checker::network::Operation::Hinge(_) | checker::network::Operation::Maximum(_)) {
+        use checker::network::Operation::{Affine, Constant, Input};
+        if matches!(node.operation, Input | Constant(_) | Affine(_)) {
             continue;
         }
         for a in &operands[node.inputs[0]] {
@@ -92,6 +93,9 @@ fn random_box(random: &mut Random, dims: usize, hostile: bool) -> (Vec<f64>, Vec
     (low, high)
 }
 
+/// A random network of so many inputs, perhaps with hostile numbers.
+type Make = fn(&mut Random, usize, bool) -> Network;
+
 /// What a test does to a network's plan: bytes of steps.
 type Steps = fn(&Plan, &mut Random) -> Vec<u8>;
 
@@ -101,11 +105,11 @@ fn refresh_twice(_: &Plan, _: &mut Random) -> Vec<u8> {
 
 /// Checks the facts of `steps` on 2,000 random networks in exact arithmetic. Gives the number of points, and of networks on which
 /// an interval is better than refreshing alone makes it.
-fn hold_exactly(steps: Steps, random: &mut Random) -> (usize, usize) {
+fn hold_exactly(make: Make, steps: Steps, random: &mut Random) -> (usize, usize) {
     let (mut checked, mut better) = (0, 0);
     for seed in 0..2000 {
         let (dims, hostile) = (1 + random.below(3), seed % 3 == 0);
-        let mut network = random_network(random, dims, hostile);
+        let mut network = make(random, dims, hostile);
         if seed % 2 == 0 {
             roughen(&mut network, random);
         }
@@ -124,10 +128,10 @@ fn hold_exactly(steps: Steps, random: &mut Random) -> (usize, usize) {
 }
 
 /// Checks the facts of `steps` on what 1,500 random networks compute in binary32.
-fn hold_as_deployed(steps: Steps, random: &mut Random) {
+fn hold_as_deployed(make: Make, steps: Steps, random: &mut Random) {
     for seed in 0..1500 {
         let (dims, hostile) = (1 + random.below(3), seed % 3 == 0);
-        let network = random_network(random, dims, hostile);
+        let network = make(random, dims, hostile);
         let plan = Plan::new(&network).unwrap();
         let (low, high) = random_box(random, dims, hostile);
         let state = after(&steps(&plan, random), &plan, Semantics::Both, &low, &high);
@@ -146,35 +150,50 @@ fn hold_as_deployed(steps: Steps, random: &mut Random) {
 
 #[test]
 fn derived_facts_hold_exactly() {
-    let (checked, _) = hold_exactly(refresh_twice, &mut Random(1));
+    let (checked, _) = hold_exactly(random_network, refresh_twice, &mut Random(1));
     assert!(checked > 8000, "{checked}");
 }
 
 #[test]
 fn what_a_deployed_network_computes_is_covered() {
-    hold_as_deployed(refresh_twice, &mut Random(2));
+    hold_as_deployed(random_network, refresh_twice, &mut Random(2));
 }
 
 #[test]
 fn facts_of_row_trees_and_of_intervals_hold_exactly() {
-    let (checked, better) = hold_exactly(random_trees, &mut Random(3));
+    let (checked, better) = hold_exactly(random_network, random_trees, &mut Random(3));
     assert!(checked > 8000 && better > 200, "{checked} {better}");
 }
 
 #[test]
 fn facts_of_row_trees_cover_what_a_deployed_network_computes() {
-    hold_as_deployed(random_trees, &mut Random(4));
+    hold_as_deployed(random_network, random_trees, &mut Random(4));
 }
 
 #[test]
 fn facts_of_narrowing_hold_exactly() {
-    let (checked, better) = hold_exactly(random_narrows, &mut Random(5));
+    let (checked, better) = hold_exactly(random_network, random_narrows, &mut Random(5));
     assert!(checked > 8000 && better > 200, "{checked} {better}");
 }
 
 #[test]
 fn facts_of_narrowing_cover_what_a_deployed_network_computes() {
-    hold_as_deployed(random_narrows, &mut Random(6));
+    hold_as_deployed(random_network, random_narrows, &mut Random(6));
+}
+
+#[test]
+fn facts_about_smooth_functions_and_products_hold_exactly() {
+    for (steps, seed) in [(refresh_twice as Steps, 11), (random_trees, 12), (random_narrows, 13)] {
+        let (checked, _) = hold_exactly(random_smooth_network, steps, &mut Random(seed));
+        assert!(checked > 8000, "{checked}");
+    }
+}
+
+#[test]
+fn facts_about_smooth_functions_and_products_cover_what_a_deployed_network_computes() {
+    for (steps, seed) in [(refresh_twice as Steps, 14), (random_trees, 15), (random_narrows, 16)] {
+        hold_as_deployed(random_smooth_network, steps, &mut Random(seed));
+    }
 }
 
 /// Values beyond binary64: intervals without an end give no line that could be wrong.

@@ -34,6 +34,7 @@ fn problem_json(network: &Network, query: &Query) -> String {
             Operation::Input => text += "\"kind\":\"input\"",
             Operation::Constant(x) => write!(text, "\"kind\":\"constant\",\"numbers\":{x:?}").unwrap(),
             Operation::Hinge(s) => write!(text, "\"kind\":\"hinge\",\"slope\":{s:?}").unwrap(),
+            Operation::Curve(_) | Operation::Product => unreachable!("not in these networks"),
             Operation::Maximum(groups) => write!(text, "\"kind\":\"maximum\",\"groups\":{groups:?}").unwrap(),
             Operation::Affine(affine) => {
                 let row = |k: usize, o: usize| {

@@ -3,6 +3,7 @@
 
 pub mod narrows;
 pub mod prover;
+pub mod smooth;
 pub mod trees;
 
 use checker::Semantics;
@@ -84,10 +85,25 @@ impl Builder {
 
 /// A random network of a few layers with skip connections, convolutions, maxima and hinges of several slopes.
 pub fn random_network(random: &mut Random, inputs: usize, hostile: bool) -> Network {
+    grow(random, inputs, hostile, |_, at, _| at)
+}
+
+/// The same with functions that are not piecewise linear, and products, between the layers.
+pub fn random_smooth_network(random: &mut Random, inputs: usize, hostile: bool) -> Network {
+    grow(random, inputs, hostile, |b, at, random| match random.below(3) {
+        0 => at,
+        1 => smooth::random_curve(b, at, random),
+        _ => smooth::random_product(b, at, random),
+    })
+}
+
+fn grow(random: &mut Random, inputs: usize, hostile: bool, more: impl Fn(&mut Builder, usize, &mut Random) -> usize) -> Network {
     let mut b = Builder::default();
     let mut at = b.node(inputs, vec![], Operation::Input);
     let mut earlier = vec![at];
     for _ in 0..1 + random.below(4) {
+        at = more(&mut b, at, random);
+        earlier.push(at);
         at = match random.below(9) {
             0 if b.len(at) > 2 => {
                 let groups =
@@ -240,6 +256,11 @@ pub fn evaluate(network: &Network, point: &[Rational]) -> Vec<Vec<Rational>> {
                 let greatest = |g: &Vec<u32>| g.iter().map(|&i| below[i as usize].clone()).reduce(|a, b| if less(&a, &b) { b } else { a });
                 groups.iter().map(|g| greatest(g).expect("not empty")).collect()
             }
+            Operation::Curve(f) => values[node.inputs[0]].iter().map(|a| smooth::value(*f, a)).collect(),
+            Operation::Product => {
+                let (a, b) = values[node.inputs[0]].split_at(node.len);
+                a.iter().zip(b).map(|(a, b)| a.times(b)).collect()
+            }
         };
         values.push(value);
     }
@@ -273,6 +294,11 @@ pub fn evaluate_f32(network: &Network, point: &[f32], random: &mut Random) -> Ve
             Operation::Maximum(groups) => {
                 let below = &values[node.inputs[0]];
                 groups.iter().map(|g| g.iter().map(|&i| below[i as usize]).fold(f32::NEG_INFINITY, f32::max)).collect()
+            }
+            Operation::Curve(f) => values[node.inputs[0]].iter().map(|&a| smooth::deployed(*f, a, random)).collect(),
+            Operation::Product => {
+                let (a, b) = values[node.inputs[0]].split_at(node.len);
+                a.iter().zip(b).map(|(a, b)| a * b).collect()
             }
         };
         values.push(value);

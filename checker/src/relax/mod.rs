@@ -1,6 +1,9 @@
 //! A node of the network as a node of the tree sees it: how large its values can be, the lines above and below them, and
 //! what every rounding of a sweep that passes it can cost. TRUST.md derives the error terms.
 
+mod curved;
+
+use crate::curve::Planes;
 use crate::kernel::{self, AbsoluteProducts, Hinges, LANES, Lines, Vector, padded};
 use crate::linear::Map;
 use crate::plan::{Node, Operand, Plan, Step, Sum};
@@ -33,6 +36,8 @@ pub struct Prepared {
     pub bias: Vec<f64>,
     /// For each group of a maximum the element below it, and the one above it or else `None` with a constant.
     pub picks: Vec<Pick>,
+    /// For each element of a product the planes below and above it.
+    pub planes: Vec<Planes>,
     /// The live elements have changed since `gathered` was made.
     stale: bool,
     total: f64,
@@ -133,6 +138,8 @@ impl<'p> Relaxed<'p> {
                 Step::Affine(sum) => self.affine(id, sum),
                 Step::Hinge(activation, slope, operand) => self.hinge(id, *activation, *slope, operand, state),
                 Step::Maximum(activation, groups, _) => self.maximum(id, *activation, groups, state),
+                Step::Curve(activation, function, source) => self.curve(id, *activation, *function, *source, state),
+                Step::Product(activation, source) => self.product(id, *activation, *source, state),
             }
             self.ready += 1;
         }
