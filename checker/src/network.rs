@@ -29,7 +29,7 @@ pub struct Node {
 }
 
 /// What a node computes.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Operation {
     /// An input of the network.
     Input,
@@ -48,7 +48,7 @@ pub enum Operation {
 }
 
 /// An affine map of one or more nodes.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Affine {
     /// One per input of the node.
     pub parts: Vec<Linear>,
@@ -60,7 +60,7 @@ pub struct Affine {
 }
 
 /// A linear map from the elements of one node to those of another.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Linear {
     /// Row-major, one row per output element.
     Dense(Vec<f64>),
@@ -82,7 +82,7 @@ pub enum Linear {
 }
 
 /// A two-dimensional convolution; a one-dimensional one has height 1.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Convolution {
     /// `[groups * filters per group, channels per group, kernel height, kernel width]`, row-major.
     pub weights: Vec<f64>,

@@ -22,7 +22,9 @@ fn random_number(random: &mut Random) -> f64 {
 
 /// An interval, of any width, also none.
 fn random_interval(random: &mut Random) -> (f64, f64) {
-    let (a, b) = (random_number(random), random_number(random));
+    // Also far from 0, where the ends of a line are differences of large numbers.
+    let a = if random.below(4) == 0 { 1e9 * random.unit() } else { random_number(random) };
+    let b = random_number(random);
     let b = [a, b, a + 1e-9 * b, a.next_up(), a + 0.1 * b][random.below(5)];
     (a.min(b), a.max(b))
 }
@@ -31,6 +33,7 @@ fn inside(random: &mut Random, (low, high): (f64, f64)) -> f64 {
     match random.below(4) {
         0 => low,
         1 => high,
+        2 => (low + (high - low) * random.below(33) as f64 / 32.0).clamp(low, high),
         _ => (low + (high - low) * random.unit().abs()).clamp(low, high),
     }
 }

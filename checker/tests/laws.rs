@@ -196,6 +196,66 @@ fn facts_about_smooth_functions_and_products_cover_what_a_deployed_network_compu
     }
 }
 
+/// Large terms cancel before a function: what a deployed sum is off by counts as often as the function is steep.
+#[test]
+fn functions_and_products_of_cancelling_sums_are_covered() {
+    use checker::function::Function;
+    use checker::network::{Linear, Operation};
+    let mut random = Random(17);
+    for case in 0..3000 {
+        let mut b = support::Builder::default();
+        let input = b.node(4, vec![], Operation::Input);
+        let x: Vec<f64> = (0..4).map(|_| f64::from(random.unit() as f32)).collect();
+        let weights: Vec<f64> = (0..8).map(|_| f64::from((1e4 * random.unit()) as f32)).collect();
+        let rest = |row: &[f64]| f64::from((2.0 * random.unit() - row.iter().zip(&x).map(|(w, x)| w * x).sum::<f64>()) as f32);
+        let bias = weights.chunks(4).map(rest).collect();
+        let sums = b.affine(vec![(input, Linear::Dense(weights))], 2, bias);
+        let (operation, len) = match case % 3 {
+            0 => (Operation::Curve(Function::Power(2)), 2),
+            1 => (Operation::Curve(Function::Sine), 2),
+            _ => (Operation::Product, 1),
+        };
+        let curved = b.node(len, vec![sums], operation);
+        let last = b.node(len, vec![curved], Operation::Hinge(0.0));
+        b.network.outputs.push(last);
+        let plan = Plan::new(&b.network).unwrap();
+        let state = refreshed(&plan, Semantics::Both, &x, &x);
+        let point: Vec<f32> = x.iter().map(|&x| x as f32).collect();
+        let x: Vec<Rational> = x.iter().map(|&x| exact(x)).collect();
+        for _ in 0..8 {
+            let deployed = evaluate_f32(&b.network, &point, &mut random);
+            let values: Vec<Vec<Rational>> = deployed.iter().map(|v| v.iter().map(|&v| exact(v.into())).collect()).collect();
+            assert_holds(&b.network, &state, &x, &values, &format!("case {case}"));
+        }
+    }
+}
+
+/// Sums with many terms below a function, and many constants in a row: what their rounding may cost is paid.
+#[test]
+fn lines_and_planes_pay_for_what_they_pass_on() {
+    use checker::function::Function;
+    use checker::network::Operation;
+    for operation in [Operation::Curve(Function::Power(2)), Operation::Product] {
+        let mut b = support::Builder::default();
+        let input = b.node(2, vec![], Operation::Input);
+        let len = if operation == Operation::Product { 1 } else { 2 };
+        let out = b.node(len, vec![input], operation);
+        b.network.outputs.push(out);
+        let least = |terms: usize, constants: usize| {
+            let mut plan = Plan::new(&b.network).unwrap();
+            (plan.nodes[input].terms, plan.constant_roundings) = (terms, constants);
+            let mut relaxed = checker::relax::Relaxed::new(&plan, checker::rounding::Deployed::new(Semantics::Real, false));
+            let mut state = State::root(&plan, vec![3.0; 2], vec![5.0; 2], 1);
+            (state.below, state.above) = (vec![3.0; state.below.len()], vec![5.0; state.above.len()]);
+            relaxed.prepare(plan.nodes.len(), &state);
+            relaxed.nodes[out].lines().error[0]
+        };
+        // 2^-20 of the slopes times the operands (8 * 5, or twice 4 * 5), and of a constant of about 16.
+        let (few, many, constants) = (least(2, 16), least(1 << 33, 16), least(2, 1 << 33));
+        assert!(few < 1e-12 && many > 40.0 * 0.99 / (1 << 20) as f64 && constants > 15.0 / (1 << 20) as f64, "{few} {many} {constants}");
+    }
+}
+
 /// Values beyond binary64: intervals without an end give no line that could be wrong.
 #[test]
 fn intervals_without_an_end_prove_nothing_false() {
