@@ -203,7 +203,7 @@ fn power_range(low: f64, high: f64, n: u8) -> Interval {
         false => of_size(x.abs()),
     };
     let (a, b) = (at(low), at(high));
-    let least = if n % 2 == 0 && low <= 0.0 && high >= 0.0 { 0.0 } else { a.0.min(b.0) };
+    let least = if n.is_multiple_of(2) && low <= 0.0 && high >= 0.0 { 0.0 } else { a.0.min(b.0) };
     (least, a.1.max(b.1))
 }
 
