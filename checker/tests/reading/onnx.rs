@@ -85,6 +85,8 @@ fn layers(network: &Network) -> Vec<&'static str> {
         Operation::Affine(_) => "affine",
         Operation::Hinge(_) => "hinge",
         Operation::Maximum(_) => "maximum",
+        Operation::Curve(_) => "curve",
+        Operation::Product => "product",
     };
     network.nodes.iter().map(|node| word(&node.operation)).collect()
 }
