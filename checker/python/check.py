@@ -174,10 +174,12 @@ class Checker:
                 found.append((a, j, sign, self.sweep({source: {j: Fraction(sign)}}, Fraction(0), state)))
         for a, j, sign, line in found:
             end, fixed = state.end(line), state.kept or any(p[:2] == (a, j) for p in state.phases)
-            better = end < state.above[a, j] if sign > 0 else -end > state.below[a, j]
+            side = state.upper if sign > 0 else state.lower
+            known = state.above[a, j] if sign > 0 else -state.below[a, j]
+            # Rounding makes what is known without a line a little worse than the line.
+            better = end < known or (end == known and (a, j) not in side)
             if better or fixed:
                 state.meet((a, j), *((-INFINITY, end) if sign > 0 else (-end, INFINITY)))
-                side = state.upper if sign > 0 else state.lower
                 side[a, j] = ([sign * c for c in line[0]], sign * line[1])
 
     def wanted(self, a, state):
