@@ -263,7 +263,7 @@ enum Next {
 
 /// Makes two copies of a node its children. An input is split at a number of its range: one outside is taken as the end
 /// that it lies beyond, so both children are boxes and cover the node.
-fn divide(plan: &Plan, split: Split, first: &mut State, second: &mut State) {
+pub fn divide(plan: &Plan, split: Split, first: &mut State, second: &mut State) {
     let share = match split {
         Split::Input(d, at) => {
             let (low, high) = (first.low[d], first.high[d]);

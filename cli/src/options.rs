@@ -80,7 +80,7 @@ impl Options {
             seed: self.seed,
             attack: !self.no_attack,
             allow_empty: self.allow_empty,
-            record: false,
+            record: None,
             stop,
         }
     }

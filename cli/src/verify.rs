@@ -77,10 +77,10 @@ pub fn run(arguments: &Arguments, started: Instant, decide: Decide) -> Result<Fi
         arguments.timeout.map(|limit| overrun(arguments, limit).map(|output| Watchdog::start(started, limit, output))).transpose()?;
     let problem = arguments.files.read(&arguments.options)?;
     let record = arguments.certificate.is_some() || arguments.check || arguments.start().is_some();
-    let config = Config { record, ..arguments.options.config(started, arguments.timeout, options::stop_on_interrupt()?) };
+    let config = arguments.options.config(started, arguments.timeout, options::stop_on_interrupt()?);
     let display = Display::new(started, arguments.quiet || arguments.json);
     let report = match record {
-        true => certified(arguments, &problem, &config, &display, decide, &mut watchdog)?,
+        true => certified(arguments, &problem, config, &display, decide, &mut watchdog)?,
         false => decide(&problem.network, &problem.query, &config, &display),
     };
     drop(display);
@@ -94,13 +94,14 @@ pub fn run(arguments: &Arguments, started: Instant, decide: Decide) -> Result<Fi
 fn certified(
     arguments: &Arguments,
     problem: &Problem,
-    config: &Config,
+    config: Config,
     observer: &dyn Observer,
     decide: Decide,
     watchdog: &mut Option<Watchdog>,
 ) -> Result<Report, Failure> {
     let Problem { network, query, model_path, query_path } = problem;
     let subject = Subject::new(input::read_bytes(model_path)?, input::read_bytes(query_path)?);
+    let config = &Config { record: Some(subject.files()), ..config };
     let workshop = Workshop { subject, network, query, config, observer };
     let mut report = match arguments.start() {
         Some((start, file)) => {

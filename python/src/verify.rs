@@ -120,7 +120,6 @@ pub fn verify<'py>(
         max_memory,
         seed,
         attack,
-        record: certify.is_some(),
         stop: Arc::clone(&stop),
         ..Config::default()
     };
@@ -136,12 +135,12 @@ pub fn verify<'py>(
     let decide = if prove { search::verify } else { search::refute };
     let source = network.origin();
     let work = move || {
-        let decide = || decide(&graph, &asked, &config, observer.as_ref());
-        let Some(wish) = certify else { return Ok((decide(), None)) };
+        let Some(wish) = certify else { return Ok((decide(&graph, &asked, &config, observer.as_ref()), None)) };
         let (text, start) = wish.parts();
         let subject = Subject::new(source.bytes().to_vec(), text);
+        let config = Config { record: Some(subject.files()), ..config };
         let workshop = Workshop { subject, network: &graph, query: &asked, config: &config, observer: observer.as_ref() };
-        certificate::certified(&workshop, start, decide)
+        certificate::certified(&workshop, start, || decide(&graph, &asked, &config, observer.as_ref()))
     };
     let done = running::run(py, &stop, deadline, tick, work)?;
     let (report, certificate) = done.unwrap_or_else(|| Ok((Report::unknown(Reason::Timeout, None), None))).map_err(value)?;

@@ -7,17 +7,15 @@ mod revise;
 use replay::Replayed;
 pub use revise::Revised;
 
-use std::sync::OnceLock;
+use std::sync::Arc;
 
 use checker::certificate::{Container, Kind};
 use checker::files::{Failure as Refusal, Shown, check_files};
-use checker::network::Network;
-use checker::read::{onnx, vnnlib};
 use checker::{Accepted, Rejection, Semantics, sha256};
 
 use crate::bounds::neurons::Known;
 use crate::graph::Graph;
-use crate::proof::{self, Hash, NodeId, Proof};
+use crate::proof::{self, Files, Hash, NodeId, Proof, Read};
 use crate::query::Query;
 use crate::search::{self, Begun, Config, Continue, Observer, Reason, Report, Verdict, Witness};
 
@@ -35,40 +33,32 @@ const MOST_ROUNDS: usize = 12;
 
 /// The two files that a certificate is about, uncompressed.
 pub struct Subject {
-    model: Vec<u8>,
-    query: Vec<u8>,
+    files: Arc<Files>,
     hashes: (Hash, Hash),
-    read: OnceLock<Result<Read, String>>,
-}
-
-/// The same files as the checker reads them.
-struct Read {
-    network: Network,
-    query: checker::query::Query,
 }
 
 impl Subject {
     /// From the uncompressed bytes of the network and the query.
     pub fn new(model: Vec<u8>, query: Vec<u8>) -> Subject {
         let hashes = (sha256::digest(&model), sha256::digest(&query));
-        Subject { model, query, hashes, read: OnceLock::new() }
+        Subject { files: Arc::new(Files::new(model, query)), hashes }
+    }
+
+    /// The files, for [`Config::record`].
+    pub fn files(&self) -> Arc<Files> {
+        Arc::clone(&self.files)
     }
 
     /// Has the checker judge a certificate: what it shows, in words, or why it is refused.
     pub fn judge(&self, certificate: &[u8], threads: usize) -> Result<String, Refusal> {
-        check_files(&self.model, &self.query, certificate, threads).map(|shown| match shown {
+        check_files(&self.files.model, &self.files.query, certificate, threads).map(|shown| match shown {
             Shown::Holds(semantics, accepted) => words(semantics, &accepted),
             Shown::Fails(semantics) => format!("fails ({})", semantics.word()),
         })
     }
 
     fn for_checker(&self) -> Result<&Read, String> {
-        let read = || {
-            let network = onnx::network(&self.model).map_err(|e| e.to_string())?;
-            let query = vnnlib::query(&self.query).map_err(|e| e.to_string())?;
-            Ok(Read { network, query })
-        };
-        self.read.get_or_init(read).as_ref().map_err(String::clone)
+        self.files.read()
     }
 
     fn bytes(&self, proof: &Proof) -> Result<Vec<u8>, CertifyError> {
@@ -157,7 +147,7 @@ impl Workshop<'_> {
         // What the certificate calls closed is believed by nobody but the checker: without it there is nothing to start from.
         let read = self.subject.for_checker().map_err(|why| error(format!("cannot be started from: {why}")))?;
         let disjuncts = disjuncts(self.query);
-        let mut proof = Proof::read(container.semantics, container.payload, &disjuncts, &read.lens()?).map_err(unread)?;
+        let mut proof = Proof::read(container.semantics, container.payload, &disjuncts, &read.lens().map_err(error)?).map_err(unread)?;
         let known = self.accept(read, &mut proof, &disjuncts)?;
         let begun = Begun { proof, how: Continue::Resume, known };
         let report = search::go_on(self.network, self.query, self.config, self.observer, begun);

@@ -9,9 +9,9 @@ use checker::rounding::{Deployed, environment_is_default};
 use checker::state::State;
 use checker::steps::Stepper;
 
-use super::{CertifyError, Read, error};
+use super::{CertifyError, error};
 use crate::bounds::neurons::Known;
-use crate::proof::{Proof, RowLeaf, RowTree, Steps};
+use crate::proof::{Proof, Read, RowLeaf, RowTree, Steps};
 
 /// Steps that meet intervals of pre-activations and do nothing else.
 const TIGHTENING: [u8; 2] = [0x12, 0x13];
@@ -40,16 +40,6 @@ struct Kept {
 }
 
 impl Read {
-    /// The network as the checker sweeps it.
-    pub(super) fn plan(&self) -> Result<Plan, CertifyError> {
-        Plan::new(&self.network).map_err(error)
-    }
-
-    /// Elements of each activation.
-    pub(super) fn lens(&self) -> Result<Vec<usize>, CertifyError> {
-        Ok(self.plan()?.activations.iter().map(|a| a.len).collect())
-    }
-
     /// Keeps what is accepted of the steps of a case's root that has no children (if `trim`, without those that tighten nothing),
     /// and says what they show.
     pub(super) fn replay(&self, proof: &Proof, case: usize, trim: bool, threads: usize) -> Result<Replayed, CertifyError> {
@@ -57,15 +47,15 @@ impl Read {
         if record.is_empty() || !environment_is_default() {
             return Ok(Replayed::Not);
         }
-        let plan = self.plan()?;
-        let Kept { mut steps, trees, state, whole } = self.take((&plan, proof.semantics), case, &record, trim, threads)?;
+        let plan = self.plan().map_err(error)?;
+        let Kept { mut steps, trees, state, whole } = self.take((plan, proof.semantics), case, &record, trim, threads)?;
         if state.void || state.open.is_empty() {
             steps.leaf();
             proof.trees[case].end(0, steps.bytes());
             return Ok(Replayed::Closed(whole));
         }
         let settled = steps.bytes().to_vec();
-        let lens = self.lens()?;
+        let lens = self.lens().map_err(error)?;
         trees.iter().for_each(|tree| tree.write(&lens, &mut steps));
         steps.open();
         proof.trees[case].pause(0, steps.bytes());

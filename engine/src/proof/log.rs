@@ -89,6 +89,20 @@ impl Log {
         Ok(steps)
     }
 
+    /// The steps of a node with children, and the first of these; none of other nodes.
+    pub fn inner(&self, node: NodeId) -> io::Result<Option<(Vec<u8>, NodeId)>> {
+        let records = self.records();
+        let mut steps = Vec::new();
+        let entry = records.entry(node);
+        records.read(entry, &mut steps)?;
+        Ok((entry.first_child != 0).then_some((steps, entry.first_child)))
+    }
+
+    /// True if nothing is claimed of a node.
+    pub fn is_open(&self, node: NodeId) -> bool {
+        self.records().entry(node).is_open()
+    }
+
     /// Records the steps of a node with the children `first` and `first + 1`.
     pub fn split(&self, node: NodeId, steps: &[u8], first: NodeId) {
         self.add(node, steps, first, false);

@@ -2,6 +2,7 @@
 //!
 //! Nothing here is trusted: whatever is written, the checker derives every bound again.
 
+mod files;
 mod frontier;
 mod log;
 mod revise;
@@ -9,6 +10,7 @@ mod row_trees;
 mod steps;
 mod tree;
 
+pub use files::{Files, Read};
 pub use frontier::{OpenNode, Turn};
 pub use log::{Log, NodeId};
 pub use row_trees::{Element, RowLeaf, RowTree};

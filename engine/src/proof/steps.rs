@@ -33,6 +33,11 @@ impl Steps {
         &self.bytes
     }
 
+    /// Takes back what was written after this many bytes.
+    pub fn cut(&mut self, length: usize) {
+        self.bytes.truncate(length);
+    }
+
     /// Fresh lines for all elements of open sign and all fixed ones.
     pub fn refresh_all(&mut self) {
         self.bytes.push(REFRESH_ALL);

@@ -2,15 +2,12 @@
 
 use std::sync::Arc;
 
-use super::attack::Effort;
 use super::forms::{Judgement, bound_rows};
+use super::probe::{Probe, axis};
 use super::tree::{Method, Step};
 use crate::bounds::chain::Objectives;
 use crate::bounds::{Bounds, Network, Plan, Relaxation};
 use crate::ops::{Ranges, Working};
-
-/// Attacks a box for some disjuncts, with an effort and a seed.
-type AttackPart<'a> = dyn Fn(&Ranges, &[usize], Effort, u64) -> Option<Vec<f64>> + Sync + 'a;
 
 /// A part of the input set.
 #[derive(Clone, Debug)]
@@ -43,24 +40,14 @@ pub struct Boxes<'a> {
     pub forward: bool,
     /// Slope steps for rows that CROWN leaves open.
     pub steps: usize,
-    /// Says whether a point is a counterexample; looked at only where `look` says so.
-    pub check: &'a (dyn Fn(&[f64]) -> bool + Sync),
-    /// Attacks some disjuncts in a box.
-    pub attack: &'a AttackPart<'a>,
-    /// Look for counterexamples at all.
-    pub look: bool,
-    /// The whole box.
-    pub whole: &'a Ranges,
+    /// Looks for counterexamples.
+    pub probe: Probe<'a>,
     /// Says when to stop.
     pub stop: &'a (dyn Fn() -> bool + Sync),
 }
 
 /// An `f32` bound within this many allowances for rounding of zero is taken again in `f64`.
 const NEAR: f64 = 8.0;
-
-/// An input's share of its whole range is no more than this often another's: where slopes are optimised, a form is level along the very
-/// input that is worth splitting, and boxes would be cut into slivers along the others.
-const MOST_SKEW: f64 = 8.0;
 
 impl Method for Boxes<'_> {
     type Part = Part;
@@ -86,9 +73,7 @@ impl Method for Boxes<'_> {
     }
 
     fn assault(&self, effort: u32, _workspace: &mut ()) -> Option<Vec<f64>> {
-        let all: Vec<usize> = (0..self.double.disjuncts.len()).collect();
-        let effort_now = Effort { restarts: 64 << effort, steps: 40 };
-        if self.look { (self.attack)(self.whole, &all, effort_now, 100 + effort as u64) } else { None }
+        self.probe.assault(effort)
     }
 
     fn share(&self, part: &Part) -> f64 {
@@ -114,11 +99,10 @@ impl Boxes<'_> {
         if judgement.open.is_empty() {
             return Step::Closed { margin: judgement.margin };
         }
-        let values = self.values(&judgement);
-        if let Some(point) = self.counterexample(&judgement, &values, eager) {
+        let (promise, witness) = self.probe.look_at(&judgement, eager);
+        if let Some(point) = witness {
             return Step::Witness(point);
         }
-        let promise = values.into_iter().fold(f64::NEG_INFINITY, f64::max);
         self.split(Part { promise, ..part }, judgement, relaxation.bounds)
     }
 
@@ -136,33 +120,6 @@ impl Boxes<'_> {
         Judgement { margin: sharper.margin.min(judgement.margin), ..sharper }
     }
 
-    /// What the least fact of each open disjunct is at the disjunct's worst point, in the network itself.
-    fn values(&self, judgement: &Judgement) -> Vec<f64> {
-        let dot = |c: &[f64], x: &[f64]| c.iter().zip(x).map(|(c, x)| c * x).sum::<f64>();
-        let at = |(&d, point): (&usize, &Vec<f64>)| {
-            let output = self.network.graph.output_f64(point);
-            let value = |&r: &usize| {
-                let row = &self.double.rows[r];
-                row.constant + dot(&row.outputs, &output) + dot(&row.inputs, point)
-            };
-            self.double.disjuncts[d].iter().chain(&self.double.cuts).map(value).fold(f64::INFINITY, f64::min)
-        };
-        judgement.open.iter().zip(&judgement.points).map(at).collect()
-    }
-
-    /// A counterexample at one of the forms' worst points, or near them if `eager`.
-    fn counterexample(&self, judgement: &Judgement, values: &[f64], eager: bool) -> Option<Vec<f64>> {
-        if !self.look {
-            return None;
-        }
-        let mut likely = judgement.points.iter().zip(values).filter(|p| *p.1 >= -1e-6);
-        if let Some((point, _)) = likely.find(|(point, _)| (self.check)(point)) {
-            return Some(point.clone());
-        }
-        let effort = Effort { restarts: 8, steps: 20 };
-        if eager { (self.attack)(&judgement.left, &judgement.open, effort, 7) } else { None }
-    }
-
     /// Two halves of what the facts leave of the box, cut where the open forms vary most.
     fn split(&self, part: Part, judgement: Judgement, bounds: Bounds) -> Step<Part> {
         let worst = judgement.worst.min(part.bound);
@@ -171,20 +128,7 @@ impl Boxes<'_> {
         }
         let region = judgement.left;
         let middle = |d: usize| 0.5 * region.low[d] + 0.5 * region.high[d];
-        let can = |&d: &usize| region.low[d] < middle(d) && middle(d) < region.high[d];
-        let whole = &part.region;
-        // What clipping leaves of an input counts, not what it was.
-        let score = |d: usize| match whole.high[d] - whole.low[d] {
-            width if width > 0.0 => judgement.reach[d] * (region.high[d] - region.low[d]) / width,
-            _ => 0.0,
-        };
-        let width = |d: usize| region.high[d] - region.low[d];
-        let order = |&a: &usize, &b: &usize| score(a).total_cmp(&score(b)).then(width(a).total_cmp(&width(b))).then(b.cmp(&a));
-        let relative = |d: usize| width(d) / (self.whole.high[d] - self.whole.low[d]);
-        let best = (0..region.len()).filter(can).max_by(order);
-        let long = |&d: &usize| best.is_some_and(|b| relative(d) > MOST_SKEW * relative(b));
-        let longest = (0..region.len()).filter(can).filter(long).max_by(|&a, &b| relative(a).total_cmp(&relative(b)).then(b.cmp(&a)));
-        let Some(d) = longest.or(best) else {
+        let Some(d) = axis(&judgement.reach, &part.region, &region, self.probe.whole) else {
             return match part.double {
                 true => Step::Stuck { bound: worst, part },
                 false => Step::Split(vec![Part { double: true, bound: worst, open: judgement.open, ..part }]),

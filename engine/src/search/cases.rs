@@ -182,11 +182,11 @@ impl Solver<'_> {
         if let Some(begun) = &self.begun {
             recorded.trees.clone_from(&begun.proof.trees);
             recorded.fresh.clone_from(&begun.proof.fresh);
-        } else if self.config.record {
+        } else if self.config.record.is_some() {
             recorded.trees.resize_with(self.query.cases.len(), Arc::default);
         }
         for (done, case) in self.query.cases.iter().enumerate() {
-            if semantics == Semantics::Real && !self.config.record && witness::excludes_point(self.network, case) {
+            if semantics == Semantics::Real && self.config.record.is_none() && witness::excludes_point(self.network, case) {
                 margin = margin.min(0.0);
                 first += case.disjuncts.len();
                 continue;
@@ -201,7 +201,7 @@ impl Solver<'_> {
             };
             let outcome = self.search_small(&small, case, first, semantics, &mut statistics).unwrap_or_else(|| {
                 let known = self.begun.as_ref().and_then(|begun| begun.known.get(done)?.as_ref());
-                let record = recorded.trees.get(done).map(|log| Record { log, known });
+                let record = recorded.trees.get(done).map(|log| Record { log, case: done, known });
                 wide::decide(self, wide_chain.as_ref(), case, first, semantics, record, &mut statistics)
             });
             if let (Some(log), Some(by_phases)) = (recorded.trees.get_mut(done), by_phases)

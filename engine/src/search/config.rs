@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use checker::Semantics;
 
+use crate::proof::Files;
+
 /// The semantics asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum SemanticsChoice {
@@ -35,8 +37,8 @@ pub struct Config {
     pub attack: bool,
     /// Accept a query whose whole input set is empty (it then holds vacuously).
     pub allow_empty: bool,
-    /// Record what a certificate needs ([`crate::search::Report::proof`]).
-    pub record: bool,
+    /// Record what a certificate about these files needs ([`crate::search::Report::proof`]).
+    pub record: Option<Arc<Files>>,
     /// Set from outside (Ctrl-C) to stop at the next check with `unknown`.
     pub stop: Arc<AtomicBool>,
 }
@@ -52,7 +54,7 @@ impl Default for Config {
             seed: 0,
             attack: true,
             allow_empty: false,
-            record: false,
+            record: None,
             stop: Arc::default(),
         }
     }

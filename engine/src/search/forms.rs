@@ -11,6 +11,17 @@ pub struct Forms {
     pub forms: Vec<Option<Form<f64>>>,
 }
 
+/// What excludes a disjunct. Facts are numbered: the disjunct's objectives, then the cuts.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Exclusion {
+    /// One fact.
+    Alone(usize),
+    /// All facts with these weights.
+    Joint(Vec<f64>),
+    /// What clipping with the facts, and with their sum of these weights, leaves of the box.
+    Clipped(Vec<f64>),
+}
+
 /// What the forms say about the disjuncts.
 #[derive(Debug, Default)]
 pub struct Judgement {
@@ -24,6 +35,10 @@ pub struct Judgement {
     pub error: f64,
     /// For each input, how much the open disjuncts' forms vary along it.
     pub reach: Vec<f64>,
+    /// Disjuncts that are excluded, and how.
+    pub excluded: Vec<(usize, Exclusion)>,
+    /// Of each open disjunct the weights of its facts.
+    pub weights: Vec<Vec<f64>>,
     /// Points where the open disjuncts' forms are greatest.
     pub points: Vec<Vec<f64>>,
     /// What the open disjuncts' forms leave of the box.
@@ -130,15 +145,20 @@ impl Forms {
             let facts: Vec<usize> = objectives.disjuncts[d].iter().chain(&objectives.cuts).copied().collect();
             let forms: Vec<&Form<f64>> = facts.iter().filter_map(|&r| self.forms[r].as_ref()).collect();
             let excludes = |f: &Form<f64>, strict: bool| f.bound < 0.0 || (strict && f.bound <= 0.0);
-            let alone = facts.iter().any(|&r| self.forms[r].as_ref().is_some_and(|f| excludes(f, objectives.rows[r].strict)));
+            let alone = |&i: &usize| self.forms[facts[i]].as_ref().is_some_and(|f| excludes(f, objectives.rows[facts[i]].strict));
+            let bound = |i: usize| self.forms[facts[i]].as_ref().map_or(f64::INFINITY, |f| f.bound);
             let least = forms.iter().map(|f| f.bound).fold(f64::INFINITY, f64::min);
-            if alone {
+            if let Some(best) = (0..facts.len()).filter(alone).min_by(|&i, &j| bound(i).total_cmp(&bound(j))) {
                 result.margin = result.margin.min(-least);
+                result.excluded.push((d, Exclusion::Alone(best)));
                 continue;
             }
             let play = play(&forms, region, &varying);
             match play {
-                Some(play) if play.bound < 0.0 => result.margin = result.margin.min(-play.bound),
+                Some(play) if play.bound < 0.0 => {
+                    result.margin = result.margin.min(-play.bound);
+                    result.excluded.push((d, Exclusion::Joint(play.theta)));
+                }
                 Some(play) => result.leave_open(d, least.min(play.bound), &play, &forms, region),
                 None => result.leave_open(d, least, &alone_play(&forms, region), &forms, region),
             }
@@ -170,6 +190,8 @@ fn play(forms: &[&Form<f64>], region: &Ranges, varying: &[usize]) -> Option<Play
     let (low, high): (Vec<f64>, Vec<f64>) = varying.iter().map(|&d| (region.low[d], region.high[d])).unzip();
     let mut game = Game::default();
     game.solve(&a, &k, &low, &high);
+    // Any weights are sound; these ones fit into a certificate.
+    game.theta.iter_mut().for_each(|t| *t = *t as f32 as f64);
     let mut point = region.low.clone();
     varying.iter().zip(&game.point).for_each(|(&d, &x)| point[d] = x);
     let all: Vec<f64> = forms.iter().flat_map(|f| f.coefficients.iter().copied()).collect();
@@ -204,12 +226,14 @@ impl Judgement {
         if left.low.iter().zip(&left.high).any(|(l, h)| l > h) {
             // The facts leave nothing of the box.
             self.margin = self.margin.min(0.0);
+            self.excluded.push((disjunct, Exclusion::Clipped(play.theta.clone())));
             return;
         }
         self.open.push(disjunct);
         self.worst = self.worst.max(bound);
         self.error = forms.iter().map(|f| f.error).fold(self.error, f64::max);
         self.points.push(play.point.clone());
+        self.weights.push(play.theta.clone());
         for (theta, form) in play.theta.iter().zip(forms) {
             for (d, reach) in self.reach.iter_mut().enumerate() {
                 *reach += theta * form.coefficients[d].abs() * (region.high[d] - region.low[d]);

@@ -5,10 +5,12 @@ use checker::Semantics;
 
 use super::attack::{Attack, Effort};
 use super::boxes::{Boxes, Part, rows_of};
+use super::checked::Checked;
 use super::cases::{CaseOutcome, Solver};
 use super::forms::{Judgement, bound_rows};
 use super::neurons::{CHAIN_ROUNDS, GRAPH_ROUNDS, Left, Neurons, Round, SECOND_ROUNDS, resumed};
-use super::tree::{self, End};
+use super::probe::{AttackPart, Probe};
+use super::tree::{self, End, Method};
 use super::{Reason, Statistics, problem};
 use crate::bounds::chain::{Chain, Objectives};
 use crate::bounds::neurons::{GraphRows, Known, Layers, Recorder, Relaxed};
@@ -35,8 +37,10 @@ const UNLIMITED: f64 = 600.0;
 /// Where a proof is recorded, and what is recorded already.
 #[derive(Clone, Copy)]
 pub struct Record<'a> {
-    /// The tree; only its root is used.
+    /// The tree; row trees use its root only.
     pub log: &'a Log,
+    /// The case's number.
+    pub case: usize,
     /// What the steps of the root show.
     pub known: Option<&'a Known>,
 }
@@ -91,7 +95,11 @@ pub fn decide(
     let chain = chain.and_then(|chain| root.chain_rows(chain));
     let by_neurons = chain.and_then(|rows| root.decide_neurons(Box::new(rows), &CHAIN_ROUNDS, statistics));
     let recorded =
-        || root.record.and_then(|record| root.decide_plainly(record.log, statistics).or_else(|| root.decide_recorded(statistics)));
+        || root.record.and_then(|record| {
+            let alike = solver.config.record.as_ref()?.read().ok()?.plan().is_ok_and(is_piecewise_linear);
+            let plainly = if alike { root.decide_plainly(record.log, statistics) } else { None };
+            plainly.or_else(|| root.decide_recorded(statistics)).or_else(|| root.decide_checked(record, statistics))
+        });
     match by_neurons.or_else(recorded) {
         Some(outcome) => outcome,
         None => root.decide(statistics),
@@ -132,6 +140,12 @@ impl<'a> Root<'a> {
             record,
         }
     }
+}
+
+/// True if every node is affine, a hinge or a maximum to the checker: then its lines are the engine's.
+fn is_piecewise_linear(plan: &checker::plan::Plan) -> bool {
+    use checker::plan::Step::{Affine, Constant, Hinge, Input, Joined, Maximum};
+    plan.nodes.iter().all(|node| matches!(node.step, Joined | Input(_) | Constant(_) | Affine(_) | Hinge(..) | Maximum(..)))
 }
 
 /// False where an input varies by no more than what rounding its decimal numbers takes.
@@ -291,7 +305,7 @@ impl Root<'_> {
         let mut left = Judgement { open: all, worst: f64::INFINITY, margin: f64::INFINITY, ..Judgement::default() };
         let single = self.solver.network.element == Element::F32;
         let (mut crown_work, mut swept) = (0.0f64, false);
-        let varying = (0..self.region.len()).filter(|&d| is_worth_splitting(self.region.at(d))).count();
+        let varying = self.varying();
         if self.forward_pays() {
             statistics.subproblems += 1;
             left = self.bound_forward(&left.open);
@@ -420,19 +434,15 @@ impl Root<'_> {
 
     /// Branch and bound on inputs, with forward bounds of the parts or without.
     fn search(&self, left: Judgement, forward: bool, statistics: &mut Statistics) -> CaseOutcome {
-        let solver = self.solver;
-        let stop = || solver.stopped();
-        let (case, first, semantics) = (self.case, self.first, self.semantics);
+        let stop = || self.solver.stopped();
+        let (check, attack) = self.looking();
         let method = Boxes {
             network: self.network,
             single: self.single.clone(),
             double: self.double.clone(),
             forward,
             steps: PART_STEPS,
-            check: &|x| solver.check(case, first, semantics, x).is_some(),
-            attack: &|region, aims, effort, seed| self.attack(region, aims, &[], effort, seed).0,
-            whole: &self.region,
-            look: self.solver.config.attack,
+            probe: self.probe(&check, &attack),
             stop: &stop,
         };
         let double = self.solver.network.element == Element::F64;
@@ -446,9 +456,53 @@ impl Root<'_> {
             double,
         };
         let result = tree::search(&method, vec![part], self.solver.config, self.solver.deadline, self.solver.observer);
+        statistics.method = "branch and bound on inputs".into();
+        self.ended(result, left.margin, statistics)
+    }
+
+    /// Says whether a point is a counterexample; attacks a box.
+    #[allow(clippy::type_complexity)]
+    fn looking(&self) -> (impl Fn(&[f64]) -> bool + Sync, impl Fn(&Ranges, &[usize], Effort, u64) -> Option<Vec<f64>> + Sync) {
+        (
+            |x: &[f64]| self.solver.check(self.case, self.first, self.semantics, x).is_some(),
+            |region: &Ranges, aims: &[usize], effort: Effort, seed: u64| self.attack(region, aims, &[], effort, seed).0,
+        )
+    }
+
+    fn probe<'p>(&'p self, check: &'p (dyn Fn(&[f64]) -> bool + Sync), attack: &'p AttackPart<'p>) -> Probe<'p> {
+        let (look, whole) = (self.solver.config.attack, &self.region);
+        Probe { graph: self.solver.network, objectives: &self.double, check, attack, look, whole }
+    }
+
+    /// Branch and bound on inputs by the checker's own steps, where it reads the network: from the root, or from the open nodes of what is
+    /// recorded already.
+    fn decide_checked(&self, record: Record, statistics: &mut Statistics) -> Option<CaseOutcome> {
+        let read = self.solver.config.record.as_ref()?.read().ok()?;
+        let stop = || self.solver.stopped();
+        let (check, attack) = self.looking();
+        let splits = self.varying() <= MOST_SPLIT_INPUTS;
+        let method = Checked::new((read, record.case), self.semantics, self.probe(&check, &attack), record.log, splits, &stop)?;
+        let starts = method.starts()?;
+        let shown = 1.0 - starts.iter().map(|part| method.share(part)).sum::<f64>();
+        let result = tree::search(&method, starts, self.solver.config, self.solver.deadline, self.solver.observer);
+        if result.end == End::Done && !result.stuck.is_empty() && !splits && !self.solver.stopped() {
+            return None;
+        }
+        statistics.method = if result.steps > 1 { "branch and bound on inputs" } else { "bounds of the whole box" }.into();
+        let outcome = self.ended(result, f64::INFINITY, statistics);
+        statistics.proved += shown;
+        Some(outcome)
+    }
+
+    /// Inputs that vary by more than what rounding takes.
+    fn varying(&self) -> usize {
+        (0..self.region.len()).filter(|&d| is_worth_splitting(self.region.at(d))).count()
+    }
+
+    /// What a search on inputs has led to, where everything else is proved with this margin.
+    fn ended<P>(&self, result: tree::Result<P>, margin: f64, statistics: &mut Statistics) -> CaseOutcome {
         statistics.subproblems += result.steps;
         statistics.proved = result.proved;
-        statistics.method = "branch and bound on inputs".into();
         match result.end {
             End::Witness(point) => match self.solver.check(self.case, self.first, self.semantics, &point) {
                 Some(witness) => CaseOutcome::Refuted(Box::new(witness)),
@@ -456,7 +510,7 @@ impl Root<'_> {
             },
             End::Stopped(reason) => CaseOutcome::Open(reason, Some(result.worst)),
             End::Paused => CaseOutcome::Open(Reason::Stopped, Some(result.worst)),
-            End::Done if result.stuck.is_empty() => CaseOutcome::Proved(result.margin.min(left.margin)),
+            End::Done if result.stuck.is_empty() => CaseOutcome::Proved(result.margin.min(margin)),
             End::Done if self.solver.stopped() => CaseOutcome::Open(self.solver.why_stopped(), Some(result.worst)),
             End::Done => {
                 let (word, count) = (self.semantics.word(), result.stuck.len());
