@@ -1,8 +1,10 @@
 //! Decides one query and prints what the search did: `decide MODEL QUERY [SECONDS] [noattack] [record] [real|both|float32]`.
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use engine::input::vnnlib::{ParseOptions, read_query};
 use engine::input::{load_network, read_bytes};
+use engine::proof::Files;
 use engine::search::{Config, SemanticsChoice, Silent, Verdict, verify};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -17,12 +19,16 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         (_, true) => SemanticsChoice::Only(checker::Semantics::Float32),
         _ => SemanticsChoice::Auto,
     };
+    let files = || -> Result<_, Box<dyn std::error::Error>> {
+        Ok(Arc::new(Files::new(read_bytes(args[1].as_ref())?, read_bytes(args[2].as_ref())?)))
+    };
+    let files = if has("record") { Some(files()?) } else { None };
     let config = Config {
         semantics,
         started,
         timeout: args.get(3).and_then(|s| s.parse().ok()).map(Duration::from_secs_f64),
         attack: !has("noattack"),
-        record: has("record"),
+        record: files,
         threads: if has("two") { 2 } else { 1 },
         ..Config::default()
     };

@@ -15,6 +15,8 @@ pub enum Attribute<'a> {
     Int(&'a str, i64),
     /// A float.
     Float(&'a str, f32),
+    /// Integers.
+    Ints(&'a str, &'a [i64]),
 }
 
 impl Model {
@@ -75,6 +77,10 @@ fn attribute(attribute: &Attribute) -> Vec<u8> {
     match attribute {
         Attribute::Int(name, value) => [bytes(1, name.as_bytes()), int(3, *value as u64), int(20, 2)].concat(),
         Attribute::Float(name, value) => [bytes(1, name.as_bytes()), varint(2 << 3 | 5), value.to_le_bytes().to_vec(), int(20, 1)].concat(),
+        Attribute::Ints(name, values) => {
+            let values: Vec<u8> = values.iter().flat_map(|&v| int(8, v as u64)).collect();
+            [bytes(1, name.as_bytes()), values, int(20, 7)].concat()
+        }
     }
 }
 

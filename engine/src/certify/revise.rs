@@ -84,7 +84,8 @@ impl Subject {
         if container.kind != Kind::Proof {
             return Err(error("only proofs by branch and bound can be joined and trimmed"));
         }
-        let mut proof = Proof::read(container.semantics, container.payload, &disjuncts(read), &read.lens().map_err(error)?).map_err(super::unread)?;
+        let mut proof =
+            Proof::read(container.semantics, container.payload, &disjuncts(read), &read.lens().map_err(error)?).map_err(super::unread)?;
         proof.partial = container.partial;
         Ok(proof)
     }

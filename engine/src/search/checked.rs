@@ -89,8 +89,8 @@ impl<'a> Checked<'a> {
         let deployed = Deployed::new(semantics, plan.double);
         let case = Prepared::new(read.query.cases.get(number)?, plan, semantics, deployed).ok()?;
         let objectives = probe.objectives;
-        let alike = case.cuts.len() == objectives.cuts.len()
-            && case.disjuncts.iter().map(Vec::len).eq(objectives.disjuncts.iter().map(Vec::len));
+        let alike =
+            case.cuts.len() == objectives.cuts.len() && case.disjuncts.iter().map(Vec::len).eq(objectives.disjuncts.iter().map(Vec::len));
         let mut places = vec![None; objectives.rows.len()];
         for (d, rows) in objectives.disjuncts.iter().enumerate() {
             rows.iter().enumerate().for_each(|(i, &r)| places[r] = Some((d, i)));

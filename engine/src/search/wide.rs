@@ -5,8 +5,8 @@ use checker::Semantics;
 
 use super::attack::{Attack, Effort};
 use super::boxes::{Boxes, Part, rows_of};
-use super::checked::Checked;
 use super::cases::{CaseOutcome, Solver};
+use super::checked::Checked;
 use super::forms::{Judgement, bound_rows};
 use super::neurons::{CHAIN_ROUNDS, GRAPH_ROUNDS, Left, Neurons, Round, SECOND_ROUNDS, resumed};
 use super::probe::{AttackPart, Probe};
@@ -94,12 +94,13 @@ pub fn decide(
     let root = Root::new(solver, &network, case, first, semantics, record);
     let chain = chain.and_then(|chain| root.chain_rows(chain));
     let by_neurons = chain.and_then(|rows| root.decide_neurons(Box::new(rows), &CHAIN_ROUNDS, statistics));
-    let recorded =
-        || root.record.and_then(|record| {
+    let recorded = || {
+        root.record.and_then(|record| {
             let alike = solver.config.record.as_ref()?.read().ok()?.plan().is_ok_and(is_piecewise_linear);
             let plainly = if alike { root.decide_plainly(record.log, statistics) } else { None };
             plainly.or_else(|| root.decide_recorded(statistics)).or_else(|| root.decide_checked(record, statistics))
-        });
+        })
+    };
     match by_neurons.or_else(recorded) {
         Some(outcome) => outcome,
         None => root.decide(statistics),
