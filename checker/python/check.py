@@ -9,6 +9,8 @@ import struct
 import sys
 from fractions import Fraction
 
+import row_trees
+
 INFINITY = Fraction(10) ** 400  # larger than anything in a tiny network
 
 
@@ -43,8 +45,20 @@ class Cursor:
             raise Rejected("no such index")
         return value
 
+    def reject(self, why):
+        raise Rejected(why)
+
+    def mask(self, length):
+        mask = int.from_bytes(self.take((length + 7) // 8), "little")
+        if mask >> length:
+            raise Rejected("mask too long")
+        return [j for j in range(length) if mask >> j & 1]
+
     def number(self, form, count):
-        value = struct.unpack(form, self.take(count))[0]
+        return self.fraction(form, self.take(count))
+
+    def fraction(self, form, data):
+        value = struct.unpack(form, data)[0]
         if value != value or value in (float("inf"), float("-inf")):
             raise Rejected("not finite")
         return Fraction(value)
@@ -119,9 +133,9 @@ class Checker:
                 sizes.append([max(max(abs(x) for x in interval(j)) for j in group) for group in node["groups"]])
         return sizes
 
-    def sweep(self, start, constant, state, multiplier=None, terms=None):
+    def sweep(self, start, constant, state, multiplier=None, terms=None, leaf=None):
         """An upper bound, affine in the inputs, of `constant` + the sum of coefficients `start[node][element]`. With `multiplier`,
-        hinges pass what it says on, and what is left of them goes into `terms`."""
+        hinges pass what it says on, and what is left of them goes into `terms`; with `leaf`, all activations pass what that says."""
         rows = {node: dict(row) for node, row in start.items()}
         result = [Fraction(0)] * self.dims
 
@@ -131,6 +145,8 @@ class Checker:
 
         for i in range(len(self.nodes) - 1, -1, -1):
             node = self.nodes[i]
+            if leaf and i in rows:
+                rows[i].update((j, Fraction(0)) for n, j in leaf.places if n == i and j not in rows[i])
             for j, c in rows.get(i, {}).items():
                 if node["kind"] == "input":
                     result[self.offsets[i] + j] += c
@@ -146,6 +162,10 @@ class Checker:
                     terms.append((self.activations.index(i), j, c, passed, self.greatest(i, j, c, passed, state)))
                     add(node["inputs"][0], j, passed)
                     constant += terms[-1][-1]
+                elif leaf:
+                    element, passed, offset = leaf(i, j, c)
+                    add(node["inputs"][0], element, passed)
+                    constant += offset
                 else:
                     element, slope, offset = self.line(i, j, c > 0, state)
                     add(node["inputs"][0], element, c * slope)
@@ -198,12 +218,12 @@ class Checker:
                 chosen.update(k for k in group if state.above[a, k] > state.below[a, best])
         return sorted(chosen)
 
-    def row(self, constraint, state):
+    def row(self, constraint, state, leaf=None):
         start, constant = {}, Fraction(constraint["constant"])
         for o, c in constraint["outputs"]:
             node, element = self.outputs[o]
             start.setdefault(node, {})[element] = start.get(node, {}).get(element, 0) + Fraction(c)
-        v, k = self.sweep(start, constant, state)
+        v, k = self.sweep(start, constant, state, leaf=leaf)
         for i, c in constraint["inputs"]:
             v[i] += Fraction(c)
         return v, k
@@ -384,10 +404,14 @@ class Checker:
             elif code == 0x11:
                 a = cursor.index(len(self.activations))
                 length = self.nodes[self.nodes[self.activations[a]]["inputs"][0]]["len"]
-                mask = int.from_bytes(cursor.take((length + 7) // 8), "little")
-                if mask >> length:
-                    raise Rejected("mask too long")
-                state.void or self.refresh(a, [j for j in range(length) if mask >> j & 1], state)
+                elements = cursor.mask(length)
+                state.void or self.refresh(a, elements, state)
+            elif code == 0x12:
+                row_trees.refresh_by_trees(self, cursor, state)
+            elif code == 0x13:
+                row_trees.by_intervals(self, cursor, state)
+            elif code == 0x23:
+                row_trees.drop_by_tree(self, cursor, state)
             elif code in (0x20, 0x21, 0x22):
                 self.drop(code, cursor, state)
             elif code == 0x30:

@@ -100,12 +100,17 @@ fn both_checkers_judge_alike() {
     let text = String::from_utf8(output.stdout).unwrap();
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines.len(), verdicts.len());
-    let (mut accepted, mut rejected) = (0, 0);
+    let (mut accepted, mut rejected, mut stricter) = (0, 0, 0);
     for ((own, second), name) in verdicts.iter().zip(lines).zip(&names) {
-        assert_eq!(own.is_ok(), second == "accepted", "{}: {own:?}, the second checker says {second}", name.display());
-        *if own.is_ok() { &mut accepted } else { &mut rejected } += 1;
+        match (own.is_ok(), second == "accepted") {
+            (true, true) => accepted += 1,
+            (false, false) => rejected += 1,
+            // The first one has rounding to pay for, and bounds nothing of neurons that it leaves out as inactive.
+            (false, true) => stricter += 1,
+            (true, false) => panic!("{}: {own:?}, the second checker says {second}", name.display()),
+        }
     }
     std::fs::remove_dir_all(folder).unwrap();
-    eprintln!("{accepted} accepted, {rejected} rejected by both");
-    assert!(accepted > 100 && rejected > 300, "{accepted} accepted, {rejected} rejected");
+    eprintln!("{accepted} accepted, {rejected} rejected by both, {stricter} by the first one only");
+    assert!(accepted > 100 && rejected > 300 && stricter < 5, "{accepted} accepted, {rejected} rejected, {stricter}");
 }

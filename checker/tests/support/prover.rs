@@ -87,6 +87,21 @@ impl Prover<'_> {
         bytes
     }
 
+    /// Intervals and row trees of some activations.
+    fn row_trees(&mut self) -> Vec<Vec<u8>> {
+        let mut steps = Vec::new();
+        for activation in 0..self.plan.activations.len() {
+            if self.random.below(2) == 0 {
+                steps.push(vec![0x13, activation as u8]);
+            }
+            let ends = 2 * self.plan.activations[activation].len;
+            let count = 1 + self.random.below(ends);
+            let trees = super::trees::random(self.plan, activation, count, &mut self.random, |row| vec![row as u8]);
+            steps.push([&[0x12, activation as u8][..], &trees].concat());
+        }
+        steps
+    }
+
     fn tree(&mut self, mut state: State) -> Option<Vec<u8>> {
         self.budget = self.budget.checked_sub(1)?;
         let mut bytes = Vec::new();
@@ -107,6 +122,12 @@ impl Prover<'_> {
             assert!(self.attempt(&step, &mut state));
             bytes.extend(step);
         }
+        if self.random.below(3) == 0 {
+            for step in self.row_trees() {
+                assert!(self.attempt(&step, &mut state));
+                bytes.extend(step);
+            }
+        }
         if self.random.below(2) == 0 {
             let rows = if let [d] = state.open[..] { self.case.disjuncts[d as usize].len() } else { 0 };
             for step in super::narrows::several(self.plan, [rows, self.case.cuts.len()], state.caps.len(), &mut self.random) {
@@ -122,6 +143,14 @@ impl Prover<'_> {
             for row in 0..self.case.disjuncts[disjunct as usize].len() {
                 let step = vec![0x20, disjunct as u8, row as u8];
                 if state.open.contains(&disjunct) && self.attempt(&step, &mut state) {
+                    bytes.extend(step);
+                }
+            }
+            if state.open.contains(&disjunct) && self.random.below(2) == 0 {
+                let head = [0x23, disjunct as u8, 0];
+                let tree = super::trees::random(self.plan, self.plan.activations.len(), 0, &mut self.random, |_| vec![]);
+                let step = [&head[..], &tree].concat();
+                if !self.case.disjuncts[disjunct as usize].is_empty() && self.attempt(&step, &mut state) {
                     bytes.extend(step);
                 }
             }
