@@ -54,11 +54,13 @@ fn pieces(function: Function, low: f64, high: f64) -> Vec<Piece> {
         k if k == count => high,
         k => (low + (high - low) * (k as f64 / count as f64)).clamp(low, high),
     };
-    let piece = |k: usize| {
-        let (a, b) = (end(k), end(k + 1));
+    let mut ends: Vec<f64> = (0..=count).map(end).chain(function.corners().into_iter().filter(|&x| low < x && x < high)).collect();
+    ends.sort_unstable_by(f64::total_cmp);
+    let piece = |ends: &[f64]| {
+        let (a, b) = (ends[0], ends[1]);
         Piece { ends: (a, b), values: (function.at(a), function.at(b)), range: function.range(a, b), bend: function.bend(a, b) }
     };
-    (0..count).map(piece).collect()
+    ends.windows(2).map(piece).collect()
 }
 
 impl Piece {

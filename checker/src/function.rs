@@ -5,7 +5,7 @@
 use crate::rounding::{TINY, UNIT};
 
 /// A function of one number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Function {
     /// `1 / (1 + e^-x)`.
     Sigmoid,
@@ -21,6 +21,8 @@ pub enum Function {
     Reciprocal,
     /// The greatest integer that is at most `x`.
     Floor,
+    /// `min(max(x, low), high)`, low <= high; either may be infinite.
+    Clip(f64, f64),
 }
 
 /// All numbers from the first to the second.
@@ -40,7 +42,7 @@ impl Function {
             return WHOLE;
         }
         match self {
-            Function::Sigmoid | Function::Tanh | Function::Floor => (self.at(low).0, self.at(high).1),
+            Function::Sigmoid | Function::Tanh | Function::Floor | Function::Clip(..) => (self.at(low).0, self.at(high).1),
             Function::Power(n) => power_range(low, high, n),
             Function::Reciprocal if low > 0.0 || high < 0.0 => (self.at(high).0, self.at(low).1),
             Function::Reciprocal => WHOLE,
@@ -61,10 +63,11 @@ impl Function {
             Function::Reciprocal if x == 0.0 => WHOLE,
             Function::Reciprocal => ((1.0 / x).next_down(), (1.0 / x).next_up()),
             Function::Floor => (x.floor(), x.floor()),
+            Function::Clip(low, high) => (x.max(low).min(high), x.max(low).min(high)),
         }
     }
 
-    /// Contains `f''(x)` for all `x` in `[low, high]`.
+    /// Contains `f''(x)` for all `x` in `[low, high]`: `f(x) - b x^2 / 2` is convex there for the least `b`, concave for the greatest.
     pub fn bend(self, low: f64, high: f64) -> Interval {
         if !(low <= high) {
             return WHOLE;
@@ -83,7 +86,13 @@ impl Function {
             Function::Reciprocal if low > 0.0 => (0.0, twice_inverse_cube(low)),
             Function::Reciprocal if high < 0.0 => (-twice_inverse_cube(-high), 0.0),
             Function::Reciprocal | Function::Floor => WHOLE,
+            Function::Clip(least, most) => bends(low < least && least < high, low < most && most < high),
         }
+    }
+
+    /// Where the slope jumps, if that is at few points; others are NaN.
+    pub fn corners(self) -> [f64; 2] {
+        if let Function::Clip(low, high) = self { [low, high] } else { [f64::NAN; 2] }
     }
 
     /// How far a deployed function of operands in `[low, high]` may be from exact: per unit of its size, and beyond that
@@ -98,7 +107,7 @@ impl Function {
             // At most n - 1 products in any order, or a library's power within a few units.
             Function::Power(n) => (f64::from(n + 3) * f64::from(f32::EPSILON), 2.0 * f64::from(n) * smallest),
             Function::Reciprocal => (2.5e-7, smallest),
-            Function::Floor => (0.0, 0.0),
+            Function::Floor | Function::Clip(..) => (0.0, 0.0),
         }
     }
 
@@ -108,6 +117,11 @@ impl Function {
         let reach = (0.125 * width * width).next_up();
         ((a.0.min(b.0) - reach).next_down().max(-1.0), (a.1.max(b.1) + reach).next_up().min(1.0))
     }
+}
+
+/// Of a function that is linear but for a bend upward and one downward.
+fn bends(upward: bool, downward: bool) -> Interval {
+    (if downward { f64::NEG_INFINITY } else { 0.0 }, if upward { f64::INFINITY } else { 0.0 })
 }
 
 fn negated((low, high): Interval) -> Interval {

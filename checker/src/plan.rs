@@ -281,8 +281,13 @@ fn step_of(network: &Network, id: usize, offset: Option<usize>) -> Result<Step, 
         }
         Operation::Curve(function) => {
             let source = one()?;
-            if matches!(function, Function::Power(n) if !(2..=16).contains(n)) || network.nodes[source].len != node.len {
-                return Err("the exponent or the shape does not fit");
+            let fits = match function {
+                Function::Power(n) => (2..=16).contains(n),
+                Function::Clip(low, high) => low <= high,
+                _ => true,
+            };
+            if !fits || network.nodes[source].len != node.len {
+                return Err("the exponent, the limits or the shape do not fit");
             }
             Ok(Step::Curve(0, *function, source))
         }

@@ -115,6 +115,9 @@ fn lines_are_close() {
         (Function::Sine, (0.0, std::f64::consts::PI), 1.0),
         (Function::Cosine, (0.1, 0.2), 0.0012357),
         (Function::Floor, (0.25, 0.75), 0.0),
+        (Function::Clip(0.0, 6.0), (-1.0, 3.0), 0.5),
+        (Function::Clip(0.0, 6.0), (-2.0, 10.0), 2.1),
+        (Function::Clip(0.0, 6.0), (1.0, 5.0), 0.0),
     ] {
         let (lines, middle) = (Lines::of(function, on.0, on.1), 0.5 * (on.0 + on.1));
         let at = |(slope, constant): (f64, f64)| slope * middle + constant;
@@ -132,7 +135,7 @@ fn lines_are_close() {
 #[test]
 fn second_derivatives_are_enclosed() {
     let mut random = Random(2);
-    for function in FUNCTIONS.into_iter().filter(|&f| f != Function::Floor) {
+    for function in FUNCTIONS.into_iter().filter(|f| !matches!(f, Function::Floor | Function::Clip(..))) {
         for _ in 0..4000 {
             let on = random_interval(&mut random);
             if !defined(function, on) || on.0.abs().max(on.1.abs()) > 1e3 {

@@ -1,13 +1,13 @@
 //! Functions that are not piecewise linear, and products: in random networks, exactly (or as nearly as the mathematical library
 //! says, which errs by less than any enclosure is wide), and as deployed.
 
-use super::{Builder, Random, exact};
+use super::{Builder, Random, exact, less};
 use checker::exact::Rational;
 use checker::function::Function;
 use checker::network::{Linear, Operation};
 
 /// All functions, powers of several exponents.
-pub const FUNCTIONS: [Function; 9] = [
+pub const FUNCTIONS: [Function; 12] = [
     Function::Sigmoid,
     Function::Tanh,
     Function::Sine,
@@ -17,6 +17,9 @@ pub const FUNCTIONS: [Function; 9] = [
     Function::Power(5),
     Function::Reciprocal,
     Function::Floor,
+    Function::Clip(0.0, 6.0),
+    Function::Clip(f64::NEG_INFINITY, 0.25),
+    Function::Clip(-1e9, f64::INFINITY),
 ];
 
 /// Some function of `at`; what is divided by stays away from 0 where the network is not hostile.
@@ -58,6 +61,9 @@ pub fn value(function: Function, a: &Rational) -> Rational {
         }
         // No integer lies between a number and the nearest binary64 below it.
         Function::Floor => exact(a.down().floor()),
+        Function::Clip(low, _) if low.is_finite() && less(a, &exact(low)) => exact(low),
+        Function::Clip(_, high) if high.is_finite() && less(&exact(high), a) => exact(high),
+        Function::Clip(..) => a.clone(),
     }
 }
 
@@ -73,7 +79,7 @@ pub fn deployed(function: Function, a: f32, random: &mut Random) -> f32 {
         Function::Sine | Function::Cosine => (0.0, 2e-7),
         Function::Power(n) => (f64::from(n) * 6e-8, 0.0),
         Function::Reciprocal => (1.2e-7, 0.0),
-        Function::Floor => (0.0, 0.0),
+        Function::Floor | Function::Clip(..) => (0.0, 0.0),
     };
     let value = match function {
         Function::Reciprocal if a == 0.0 => return f32::NAN,
