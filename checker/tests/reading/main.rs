@@ -1,5 +1,7 @@
 //! The readers and the replay of witnesses on small files made by hand.
 
 mod onnx;
+mod products;
+mod repeated;
 mod vnnlib;
 mod witness;

@@ -70,15 +70,15 @@ pub fn model_of(opset: i64, input: Vec<u8>, nodes: &[Vec<u8>], tensors: &[Vec<u8
     [number(1, 8), bytes(8, number(2, opset)), bytes(7, graph)].concat()
 }
 
-fn outputs(file: &[u8], point: &[f64]) -> Vec<f64> {
+pub fn outputs(file: &[u8], point: &[f64]) -> Vec<f64> {
     deployed_outputs(&network(file).unwrap(), point).unwrap()
 }
 
-fn refused(file: &[u8]) -> String {
+pub fn refused(file: &[u8]) -> String {
     network(file).expect_err("a refusal").to_string()
 }
 
-fn layers(network: &Network) -> Vec<&'static str> {
+pub fn layers(network: &Network) -> Vec<&'static str> {
     let word = |operation: &Operation| match operation {
         Operation::Input => "input",
         Operation::Constant(_) => "constant",
@@ -155,7 +155,7 @@ fn windows_are_those_of_the_standard() {
 #[test]
 fn what_has_no_rule_is_named_with_its_node() {
     let one = |operator: &str, attributes: &[Vec<u8>]| model(&[1, 2], &[node(operator, "x", "y", attributes)], &[]);
-    assert_eq!(refused(&one("Sigmoid", &[])), "not certified: operator Sigmoid at node `node Sigmoid`: no rule");
+    assert_eq!(refused(&one("Softmax", &[])), "not certified: operator Softmax at node `node Softmax`: no rule");
     assert!(refused(&one("Relu", &[int("surprise", 1)])).contains("operator Relu at node `node Relu`: attribute surprise"));
     assert!(refused(&one("LeakyRelu", &[float("alpha", 1.5)])).contains("slope 1.5"));
     assert!(refused(&one("LeakyRelu", &[float("alpha", f32::NAN)])).contains("slope NaN"));
@@ -163,7 +163,6 @@ fn what_has_no_rule_is_named_with_its_node() {
     assert!(refused(&one("LeakyRelu", &[int("alpha", 1)])).contains("attribute alpha"));
     assert!(refused(&one("LeakyRelu", &[float("alpha", 0.5), float("alpha", 0.25)])).contains("attribute alpha"));
     assert!(refused(&one("LeakyRelu", &[[float("alpha", 0.5), number(20, 2)].concat()])).contains("attribute alpha"));
-    assert!(refused(&model(&[2], &[node("Mul", "x x", "y", &[])], &[])).contains("product or quotient of two values"));
     assert!(refused(&model(&[2], &[node("Add", "x c", "y", &[])], &[floats("c", &[1], &[f32::NAN])])).contains("not finite"));
     assert!(refused(&model(&[2], &[node("Div", "x c", "y", &[])], &[floats("c", &[1], &[0.0])])).contains("absurd size"));
     let foreign = [node("Relu", "x", "y", &[]), bytes(7, "my.domain")].concat();
@@ -209,13 +208,13 @@ fn every_prefix_is_refused_and_every_changed_byte_survived() {
 }
 
 /// A tensor of 64-bit integers, packed.
-fn integers(name: &str, values: &[i64]) -> Vec<u8> {
+pub fn integers(name: &str, values: &[i64]) -> Vec<u8> {
     let packed: Vec<u8> = values.iter().flat_map(|&v| varint(v as u64)).collect();
     [number(1, values.len() as i64), number(2, 7), bytes(7, packed), bytes(8, name)].concat()
 }
 
 /// The outputs at 1, 2, 3, ... of one node that reads `x` of this shape.
-fn of_node(dims: &[i64], node: Vec<u8>, tensors: &[Vec<u8>]) -> Vec<f64> {
+pub fn of_node(dims: &[i64], node: Vec<u8>, tensors: &[Vec<u8>]) -> Vec<f64> {
     let point: Vec<f64> = (1..=dims.iter().product()).map(|i: i64| i as f64).collect();
     outputs(&model(dims, &[node], tensors), &point)
 }

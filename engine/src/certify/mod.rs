@@ -183,19 +183,31 @@ impl Workshop<'_> {
     /// not. A proof that is not accepted whole is no `holds`. None where there is nothing to certify; a note says why.
     pub fn certify(&self, report: &mut Report) -> Result<Option<Certificate>, CertifyError> {
         match &report.verdict {
-            Verdict::Fails(witness) => {
-                let bytes = self.witness(witness)?;
-                let judged = self.subject.judge(&bytes, self.config.threads);
-                let shown = judged.map_err(|why| report.notes.push(format!("not certified: {why}"))).ok();
-                Ok(Some(Certificate { bytes, shown, whole: true }))
-            }
+            Verdict::Fails(witness) => self.witnessed(&witness.clone(), report),
             Verdict::Holds { .. } => self.mended(report),
             Verdict::Unknown { .. } => self.partial(report),
         }
     }
 
-    fn witness(&self, witness: &Witness) -> Result<Vec<u8>, CertifyError> {
-        let semantics = if witness.breaks_float32 { Semantics::Float32 } else { Semantics::Real };
+    /// The certificate of a counterexample: in binary32 if the checker can replay it so, otherwise in real numbers.
+    fn witnessed(&self, witness: &Witness, report: &mut Report) -> Result<Option<Certificate>, CertifyError> {
+        let kinds = [(Semantics::Float32, witness.breaks_float32), (Semantics::Real, witness.breaks_real)];
+        let mut refused = None;
+        for (semantics, _) in kinds.into_iter().filter(|(_, breaks)| *breaks) {
+            let bytes = self.witness(witness, semantics)?;
+            match self.subject.judge(&bytes, self.config.threads) {
+                Ok(shown) => return Ok(Some(Certificate { bytes, shown: Some(shown), whole: true })),
+                Err(why) => {
+                    refused.get_or_insert((bytes, why));
+                }
+            }
+        }
+        let Some((bytes, why)) = refused else { return Ok(None) };
+        report.notes.push(format!("not certified: {why}"));
+        Ok(Some(Certificate { bytes, shown: None, whole: true }))
+    }
+
+    fn witness(&self, witness: &Witness, semantics: Semantics) -> Result<Vec<u8>, CertifyError> {
         let point: Vec<String> = witness.input.iter().map(|x| x.to_string()).collect();
         let (model, query) = self.subject.hashes;
         let mut bytes = Vec::new();

@@ -1,6 +1,7 @@
 //! The checker's own readers beside the engine's, on every file of the development set: they agree, or the checker refuses by
 //! naming what it has no rule for.
 
+mod evaluate;
 mod hostile;
 mod networks;
 mod operators;

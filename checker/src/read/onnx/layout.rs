@@ -1,14 +1,13 @@
 //! Operators that move elements or read shapes; on constants they give constants.
 
 use super::call::{Call, axis};
-use super::proto::{Attribute, kind};
-use super::tensor::{Element, Tensor, count};
-use super::{Lowering, Value};
+use super::tensor::{Tensor, count};
+use super::{Lowering, Value, constant};
 use crate::network::Linear;
 use crate::read::{Error, not_certified, unreadable};
 
 /// A place outside of the operand: the element is zero.
-const OUTSIDE: u32 = u32::MAX;
+pub(super) const OUTSIDE: u32 = u32::MAX;
 
 /// The shape that two shapes broadcast to.
 pub(super) fn broadcast(a: &[usize], b: &[usize]) -> Result<Vec<usize>, Error> {
@@ -49,13 +48,13 @@ impl<'a> Lowering<'a> {
         match call.operator {
             "Identity" | "Dropout" => self.identity(call),
             "Flatten" | "Reshape" | "Squeeze" | "Unsqueeze" => reshape(call),
-            "Constant" => constant(call),
+            "Constant" => constant::constant(call),
             "ConstantOfShape" => self.constant_of_shape(call),
             "Shape" => {
                 let sizes: Vec<i64> = call.operand(0)?.shape().iter().map(|&d| d as i64).collect();
                 Ok(Value::Constant(Tensor::integers(&sizes, vec![sizes.len()])))
             }
-            "Cast" => cast(call, self.network.double),
+            "Cast" => constant::cast(call, self.network.double),
             "Transpose" => self.transpose(call),
             "Slice" => self.slice(call),
             "Gather" => self.gather(call),
@@ -77,7 +76,13 @@ impl<'a> Lowering<'a> {
     }
 
     /// The elements `source` of a value.
-    fn rearranged(&mut self, call: &Call<'_, 'a>, value: &Value<'a>, source: Vec<u32>, shape: Vec<usize>) -> Result<Value<'a>, Error> {
+    pub(super) fn rearranged(
+        &mut self,
+        call: &Call<'_, 'a>,
+        value: &Value<'a>,
+        source: Vec<u32>,
+        shape: Vec<usize>,
+    ) -> Result<Value<'a>, Error> {
         match value {
             Value::Constant(tensor) => Ok(Value::Constant(tensor.pick(&source, shape))),
             // Nothing moves.
@@ -93,18 +98,6 @@ impl<'a> Lowering<'a> {
         self.take(count(&shape)?)?;
         let source = walk(&shape, steps, start);
         self.rearranged(call, call.operand(0)?, source, shape)
-    }
-
-    fn constant_of_shape(&mut self, call: &Call<'_, 'a>) -> Result<Value<'a>, Error> {
-        let sizes = call.constant(0)?.to_integers()?.iter().map(|&d| usize::try_from(d).ok()).collect::<Option<Vec<_>>>();
-        let Some(shape) = sizes else { return unreadable("a negative dimension") };
-        let len = count(&shape)?;
-        self.take(len)?;
-        match call.tensor("value") {
-            Some(value) if value.len() == 1 => Ok(Value::Constant(value.pick(&vec![0; len], shape))),
-            Some(_) => unreadable("a value that is not one number"),
-            None => Ok(Value::Constant(Tensor::single(0.0).pick(&vec![0; len], shape))),
-        }
     }
 
     fn transpose(&mut self, call: &Call<'_, 'a>) -> Result<Value<'a>, Error> {
@@ -209,40 +202,8 @@ impl<'a> Lowering<'a> {
             let place = |o: usize, x: usize| (o / inner / shape[a] * size + x) * inner + o % inner;
             (0..len).map(|o| inside(o).map_or(OUTSIDE, |x| place(o, x) as u32)).collect()
         };
-        let (mut parts, mut constants) = (Vec::new(), Vec::new());
-        for (start, value) in operands {
-            let places = places(start, value.shape()[a]);
-            match value {
-                Value::Node { id, .. } => parts.push((*id, Linear::Select(places))),
-                Value::Constant(tensor) => constants.push((tensor.clone(), places)),
-            }
-        }
-        if parts.is_empty() {
-            return self.joined(&constants, shape);
-        }
-        let mut bias = if constants.is_empty() { Vec::new() } else { vec![0.0; len] };
-        for (tensor, places) in &constants {
-            self.check_floats(tensor)?;
-            let inside = bias.iter_mut().zip(places).filter(|(_, place)| **place != OUTSIDE);
-            inside.for_each(|(x, &place)| *x = tensor.float(place as usize));
-        }
-        self.add_affine(call.output, parts, bias, shape)
-    }
-
-    /// Constants of one element type side by side.
-    fn joined(&self, constants: &[(Tensor<'a>, Vec<u32>)], shape: Vec<usize>) -> Result<Value<'a>, Error> {
-        let mut source = vec![0; constants.first().map_or(0, |(_, places)| places.len())];
-        let mut before = 0;
-        for (tensor, places) in constants {
-            let inside = source.iter_mut().zip(places).filter(|(_, place)| **place != OUTSIDE);
-            inside.for_each(|(x, &place)| *x = before + place);
-            before += tensor.len() as u32;
-        }
-        let tensors: Vec<&Tensor> = constants.iter().map(|(tensor, _)| tensor).collect();
-        match Tensor::chain(&tensors) {
-            Some(all) => Ok(Value::Constant(all.pick(&source, shape))),
-            None => not_certified("constants of different element types side by side"),
-        }
+        let placed: Vec<_> = operands.into_iter().map(|(start, value)| (value, places(start, value.shape()[a]))).collect();
+        self.assembled(call.output, &placed, shape)
     }
 
     fn pad(&mut self, call: &Call<'_, 'a>) -> Result<Value<'a>, Error> {
@@ -343,24 +304,4 @@ fn reshaped(from: &[usize], wanted: &[i64], zero_is_zero: bool) -> Result<Vec<us
         _ => return unreadable("more than one dimension of -1"),
     }
     Ok(shape)
-}
-
-fn constant<'a>(call: &Call<'_, 'a>) -> Result<Value<'a>, Error> {
-    let float = |attribute: &Attribute| attribute.float.map(Tensor::single);
-    let tensor = call.tensor("value").cloned();
-    let tensor = tensor.or_else(|| call.attribute("value_float", kind::FLOAT).and_then(float));
-    let tensor = tensor.or_else(|| call.attribute("value_int", kind::INT).map(|x| Tensor::integers(&[x.int.unwrap_or(0)], Vec::new())));
-    let tensor = tensor.or_else(|| call.ints("value_ints").map(|list| Tensor::integers(list, vec![list.len()])));
-    tensor.map_or_else(|| not_certified("a constant of another kind than numbers"), |tensor| Ok(Value::Constant(tensor)))
-}
-
-/// Casts that change nothing.
-fn cast<'a>(call: &Call<'_, 'a>, double: bool) -> Result<Value<'a>, Error> {
-    let to = call.int("to", 0);
-    call.int("saturate", 1);
-    let same = match call.operand(0)? {
-        Value::Node { .. } => to == if double { 11 } else { 1 },
-        Value::Constant(tensor) => matches!((tensor.element, to), (Element::Single, 1) | (Element::Double, 11) | (Element::Integer, 7)),
-    };
-    if same { call.operand(0).cloned() } else { not_certified(format!("to element type {to}")) }
 }

@@ -30,15 +30,26 @@ impl Matrix<'_, '_> {
 }
 
 impl<'a> Lowering<'a> {
-    /// Add, Sub, Mul and Div with broadcasting; of two values that are not constants, Add and Sub only.
+    /// Add, Sub, Mul and Div with broadcasting.
     pub(super) fn arithmetic(&mut self, call: &Call<'_, 'a>) -> Result<Value<'a>, Error> {
         let (a, b) = (call.operand(0)?, call.operand(1)?);
         let shape = broadcast(a.shape(), b.shape())?;
         self.take(2 * count(&shape)?)?;
         let spread = |value: &Value| walk(&shape, &steps(value.shape(), shape.len()), 0);
         let sign = if call.operator == "Sub" { -1.0 } else { 1.0 };
+        let promoted;
+        let a = match (a, b) {
+            (Value::Constant(x), Value::Constant(y)) if (x.element, y.element) == (Element::Integer, Element::Integer) => {
+                return self.integers(call.operator, x, y);
+            }
+            (Value::Constant(x), Value::Constant(_)) => {
+                let (id, shape) = self.promoted(call.output, x)?;
+                promoted = Value::Node { id, shape };
+                &promoted
+            }
+            _ => a,
+        };
         match (call.operator, a, b) {
-            (_, Value::Constant(_), Value::Constant(_)) => not_certified("arithmetic between constants"),
             ("Add" | "Sub", Value::Node { id, .. }, Value::Node { id: other, .. }) => {
                 let parts = vec![(*id, scaled(spread(a), |_| 1.0)), (*other, scaled(spread(b), |_| sign))];
                 self.add_affine(call.output, parts, Vec::new(), shape)
@@ -55,7 +66,11 @@ impl<'a> Lowering<'a> {
             ("Mul", Value::Node { id, .. }, Value::Constant(c)) => self.scale(call, (*id, spread(a)), (c, spread(b)), shape),
             ("Mul", Value::Constant(c), Value::Node { id, .. }) => self.scale(call, (*id, spread(b)), (c, spread(a)), shape),
             ("Div", Value::Node { id, .. }, Value::Constant(c)) => self.scale(call, (*id, spread(a)), (c, spread(b)), shape),
-            _ => not_certified("a product or quotient of two values"),
+            ("Div", _, Value::Node { id, .. }) => self.quotient(call, (a, spread(a)), (*id, spread(b)), shape),
+            (_, Value::Node { id, .. }, Value::Node { id: other, .. }) => {
+                self.multiplied(call.output, (*id, spread(a)), (*other, spread(b)), shape)
+            }
+            _ => unreadable("arithmetic between constants"),
         }
     }
 
@@ -82,9 +97,9 @@ impl<'a> Lowering<'a> {
     }
 
     pub(super) fn negate(&mut self, call: &Call<'_, 'a>) -> Result<Value<'a>, Error> {
-        let (id, shape) = call.node(0)?;
-        let part = (id, Linear::Scale(vec![-1.0; count(shape)?]));
-        self.add_affine(call.output, vec![part], Vec::new(), shape.to_vec())
+        let (id, shape) = self.node_at(call, 0)?;
+        let part = (id, Linear::Scale(vec![-1.0; count(&shape)?]));
+        self.add_affine(call.output, vec![part], Vec::new(), shape)
     }
 
     /// `alpha A B + beta C`, A and B perhaps transposed.
@@ -116,9 +131,21 @@ impl<'a> Lowering<'a> {
         self.add_affine(call.output, vec![part], bias, shape)
     }
 
-    /// The product of a value and a constant, in either order; a batch of matrices on the left.
+    /// The product of two values, or of a value and a constant, in either order, where a batch of matrices stands on the left.
     pub(super) fn matmul(&mut self, call: &Call<'_, 'a>) -> Result<Value<'a>, Error> {
         let (a, b) = (call.operand(0)?, call.operand(1)?);
+        let promoted;
+        let a = match (a, b) {
+            (Value::Node { id, shape }, Value::Node { id: other, shape: below }) => {
+                return self.bilinear(call, (*id, shape), (*other, below));
+            }
+            (Value::Constant(constant), Value::Constant(_)) => {
+                let (id, shape) = self.promoted(call.output, constant)?;
+                promoted = Value::Node { id, shape };
+                &promoted
+            }
+            _ => a,
+        };
         let (&[ref lead @ .., inner], &[.., last]) = (a.shape(), b.shape()) else { return unreadable("a product of scalars") };
         let (batch, below, columns) = match b.shape() {
             [batch @ .., inner, _] => (batch, *inner, last),

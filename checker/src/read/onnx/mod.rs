@@ -1,16 +1,20 @@
 //! ONNX files to [`Network`]s: what is in the file, node by node; an operator without a rule is named and refused.
 
 mod call;
+mod constant;
 mod layout;
 mod linear;
+mod product;
 mod proto;
 mod simplify;
 mod tensor;
+mod transposed;
 mod window;
 
 use std::collections::{HashMap, HashSet};
 
 use super::{Error, not_certified, unreadable};
+use crate::function::Function;
 use crate::network::{Affine, Linear, Network, Node, Operation};
 use call::Call;
 use proto::{Input, Model, NodeProto};
@@ -27,7 +31,7 @@ pub fn network(bytes: &[u8]) -> Result<Network, Error> {
     if !OPSETS.contains(&model.opset) {
         return not_certified(format!("operator set {}: {} to {} are read", model.opset, OPSETS.start(), OPSETS.end()));
     }
-    let mut lowering = Lowering { room: MOST_NUMBERS, ..Lowering::default() };
+    let mut lowering = Lowering { opset: model.opset, room: MOST_NUMBERS, ..Lowering::default() };
     for (name, tensor) in model.tensors {
         lowering.define(name, Value::Constant(tensor))?;
     }
@@ -91,6 +95,8 @@ impl Value<'_> {
 /// A network being read.
 #[derive(Default)]
 struct Lowering<'a> {
+    /// Version of the standard operators.
+    opset: i64,
     network: Network,
     values: HashMap<&'a str, Value<'a>>,
     /// How many more numbers may be stored.
@@ -178,6 +184,17 @@ impl<'a> Lowering<'a> {
             "Conv" => self.convolution(call),
             "AveragePool" => self.average_pool(call),
             "MaxPool" => self.max_pool(call),
+            "ConvTranspose" => self.transposed_convolution(call),
+            "Upsample" | "Resize" => self.repeated(call),
+            "Sigmoid" => self.curve(call, Function::Sigmoid),
+            "Tanh" => self.curve(call, Function::Tanh),
+            "Sin" => self.curve(call, Function::Sine),
+            "Cos" => self.curve(call, Function::Cosine),
+            "Floor" => self.curve(call, Function::Floor),
+            "Reciprocal" => self.curve(call, Function::Reciprocal),
+            "Pow" => self.power(call),
+            "Equal" => self.equal(call),
+            "Where" => self.choice(call),
             "Split" => return self.split(call),
             _ => self.layout(call),
         };
@@ -186,11 +203,11 @@ impl<'a> Lowering<'a> {
 
     /// `max(a, s a)`.
     fn hinge(&mut self, call: &Call<'_, 'a>, slope: f64) -> Result<Value<'a>, Error> {
-        let (id, shape) = call.node(0)?;
+        let (id, shape) = self.node_at(call, 0)?;
         if !(-1.0..=1.0).contains(&slope) {
             return not_certified(format!("slope {slope}: slopes from -1 to 1 are"));
         }
-        self.add(call.output, &[id], shape.to_vec(), Operation::Hinge(slope))
+        self.add(call.output, &[id], shape, Operation::Hinge(slope))
     }
 
     fn finish(mut self, outputs: &[&str]) -> Result<Network, Error> {

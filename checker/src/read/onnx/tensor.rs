@@ -15,6 +15,8 @@ pub(super) enum Element {
     Double,
     /// 64 bits.
     Integer,
+    /// 64 bits, 0 or 1; results of comparisons only.
+    Boolean,
 }
 
 impl Element {
@@ -88,6 +90,12 @@ impl<'a> Tensor<'a> {
         Tensor { shape, element: Element::Integer, bytes: values.iter().flat_map(|v| v.to_le_bytes()).collect() }
     }
 
+    /// A constant of truth values.
+    pub fn booleans(values: &[bool], shape: Vec<usize>) -> Tensor<'static> {
+        let values: Vec<i64> = values.iter().map(|&v| v.into()).collect();
+        Tensor { element: Element::Boolean, ..Tensor::integers(&values, shape) }
+    }
+
     /// One binary32 number without axes.
     pub fn single(x: f32) -> Tensor<'static> {
         Tensor { shape: Vec::new(), element: Element::Single, bytes: x.to_le_bytes().to_vec().into() }
@@ -109,6 +117,22 @@ impl<'a> Tensor<'a> {
             [a, b, c, d] => f32::from_le_bytes([a, b, c, d]).into(),
             [a, b, c, d, e, f, g, h] => f64::from_le_bytes([a, b, c, d, e, f, g, h]),
             _ => f64::NAN,
+        }
+    }
+
+    /// One number of a constant that must hold floating-point numbers, exactly.
+    pub fn to_float(&self, i: usize) -> Result<f64, Error> {
+        match self.element {
+            Element::Single | Element::Double => Ok(self.float(i)),
+            _ => not_certified("integers where floating-point numbers are expected"),
+        }
+    }
+
+    /// All truth values; the constant must hold such.
+    pub fn to_booleans(&self) -> Result<Vec<bool>, Error> {
+        match self.element {
+            Element::Boolean => Ok(self.bytes.chunks_exact(8).map(|b| b[0] != 0).collect()),
+            _ => not_certified("numbers where truth values are expected"),
         }
     }
 

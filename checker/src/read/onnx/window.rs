@@ -88,7 +88,7 @@ impl Window {
 }
 
 /// One number for each of two axes.
-fn pair(list: Option<&[i64]>, rank: usize, before: i64, least: i64) -> Result<[usize; 2], Error> {
+pub(super) fn pair(list: Option<&[i64]>, rank: usize, before: i64, least: i64) -> Result<[usize; 2], Error> {
     let (a, b) = match (list, rank) {
         (None, _) => (1, 1),
         (Some(&[b]), 1) => (before, b),
