@@ -5,7 +5,7 @@ use crate::network::{Network, Operation};
 
 /// The outputs at `input` (as many numbers as the network has input elements) in the element type of the network, every
 /// operation rounded to nearest: sums from left to right, without fused multiply-add, the bias last. All values must be finite. A
-/// network with functions whose value is left to the library (all but floor, square and cube) or with quotients is refused.
+/// network with functions whose value is left to the library (all but floor, clip, square and cube) or with quotients is refused.
 pub fn deployed_outputs(network: &Network, input: &[f64]) -> Result<Vec<f64>, String> {
     // A sum or product of two binary32 numbers, rounded to binary64 and then to binary32, is rounded correctly.
     let round = |x: f64| if network.double { x } else { f64::from(x as f32) };
@@ -30,7 +30,7 @@ pub fn deployed_outputs(network: &Network, input: &[f64]) -> Result<Vec<f64>, St
             }
             Operation::Hinge(slope) => values[node.inputs[0]].iter().map(|&a| if a < 0.0 { round(round(*slope) * a) } else { a }).collect(),
             Operation::Curve(function) => {
-                let of = |&x: &f64| power(*function, x, round);
+                let of = |&x: &f64| function_at(*function, x, round);
                 let Some(value) = values[node.inputs[0]].iter().map(of).collect() else {
                     return Err(format!("node `{}`: {function:?} has no one value in binary32", node.name));
                 };
@@ -55,9 +55,10 @@ pub fn deployed_outputs(network: &Network, input: &[f64]) -> Result<Vec<f64>, St
 }
 
 /// The value of a function that every library computes alike; the cube is `x x`, rounded, times `x`.
-fn power(function: Function, x: f64, round: impl Fn(f64) -> f64) -> Option<f64> {
+fn function_at(function: Function, x: f64, round: impl Fn(f64) -> f64) -> Option<f64> {
     match function {
         Function::Floor => Some(x.floor()),
+        Function::Clip(low, high) => Some(x.max(low).min(high)),
         Function::Power(2) => Some(round(x * x)),
         Function::Power(3) => Some(round(round(x * x) * x)),
         _ => None,

@@ -127,7 +127,7 @@ fn product(a: &Ball, b: &Ball) -> Result<Ball, &'static str> {
     Ok(Ball { centre: a.centre.times(&b.centre), radius })
 }
 
-/// A function of all numbers of a ball; powers and whole parts of exact numbers are exact.
+/// A function of all numbers of a ball; powers, whole parts and limits of exact numbers are exact.
 fn curve(function: Function, x: &Ball) -> Result<Ball, &'static str> {
     let (low, high) = (x.centre.minus(&x.radius), x.centre.plus(&x.radius));
     match function {
@@ -139,6 +139,12 @@ fn curve(function: Function, x: &Ball) -> Result<Ball, &'static str> {
                 true => between(low.floor(), high.floor()),
                 false => Err("a number is too large for its whole part"),
             }
+        }
+        Function::Clip(low, high) => {
+            // No end where it is infinite; moves at most as far as `x`.
+            let (low, high) = (Rational::from_f64(low), Rational::from_f64(high));
+            let raised = low.map_or(x.centre.clone(), |low| x.centre.clone().max(low));
+            Ok(Ball { centre: high.map_or(raised.clone(), |high| raised.min(high)), radius: x.radius.clone() })
         }
         _ => {
             let (low, high) = function.range(low.down(), high.up());

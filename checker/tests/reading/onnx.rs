@@ -165,6 +165,7 @@ fn what_has_no_rule_is_named_with_its_node() {
     assert!(refused(&one("LeakyRelu", &[[float("alpha", 0.5), number(20, 2)].concat()])).contains("attribute alpha"));
     assert!(refused(&model(&[2], &[node("Add", "x c", "y", &[])], &[floats("c", &[1], &[f32::NAN])])).contains("not finite"));
     assert!(refused(&model(&[2], &[node("Div", "x c", "y", &[])], &[floats("c", &[1], &[0.0])])).contains("absurd size"));
+    assert!(refused(&model(&[2], &[node("Relu", "x x", "y", &[])], &[])).contains("operand 1 has no meaning"));
     let foreign = [node("Relu", "x", "y", &[]), bytes(7, "my.domain")].concat();
     assert!(refused(&model(&[2], &[foreign], &[])).contains("operator my.domain.Relu"));
     assert!(refused(&model(&[2], &[node("Dropout", "x", "z y", &[])], &[])).contains("output 1"));

@@ -5,7 +5,7 @@ use checker::network::Operation;
 use checker::read::onnx::network;
 use checker::witness::deployed_outputs;
 
-use crate::onnx::{bytes, floats, int, integers, layers, model, node, number, of_node, outputs, refused};
+use crate::onnx::{bytes, float, floats, input, int, integers, layers, model, model_of, node, number, of_node, outputs, refused};
 
 #[test]
 fn functions_of_one_number() {
@@ -42,6 +42,24 @@ fn powers_of_one_whole_exponent() {
     assert!(refused(&power(floats("n", &[0], &[]))).contains("exponents of shape"));
     assert!(refused(&power(floats("n", &[2, 2], &[2.0; 4]))).contains("exponents of shape"));
     assert!(refused(&model(&[2], &[node("Pow", "x x", "y", &[])], &[])).contains("operand 1 is not a constant"));
+}
+
+#[test]
+fn clipping() {
+    let of = |opset: i64, inputs: &str, attributes: &[Vec<u8>]| {
+        let ends = [floats("low", &[], &[-1.0]), floats("high", &[1], &[2.5]), floats("two", &[2], &[0.0; 2])];
+        model_of(opset, input("x", 1, &[3]), &[node("Clip", inputs, "y", attributes)], &ends)
+    };
+    let point = [-7.0, 2.0, 3.0];
+    assert_eq!(outputs(&of(11, "x low high", &[]), &point), [-1.0, 2.0, 2.5]);
+    assert_eq!(outputs(&of(13, "x low", &[]), &point), [-1.0, 2.0, 3.0]);
+    assert_eq!(outputs(&of(10, "x", &[float("max", 0.0)]), &point), [-7.0, 0.0, 0.0]);
+    assert!(refused(&of(10, "x low", &[])).contains("operand 1 has no meaning"));
+    assert!(refused(&of(11, "x", &[float("max", 0.0)])).contains("attribute max"));
+    assert!(refused(&of(11, "x high low", &[])).contains("ends 2.5 and -1"));
+    assert!(refused(&of(11, "x two", &[])).contains("operand 1 is not one number"));
+    assert!(refused(&of(11, "x x", &[])).contains("operand 1 is not a constant"));
+    assert!(refused(&of(10, "x", &[float("min", f32::NAN)])).contains("ends NaN"));
 }
 
 #[test]

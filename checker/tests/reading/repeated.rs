@@ -94,7 +94,8 @@ fn hostile_transposed_convolutions_are_refused() {
 fn repetition_of_elements() {
     let twice = [1.0, 1.0, 2.0, 2.0, 1.0, 1.0, 2.0, 2.0, 1.0, 1.0, 2.0, 2.0];
     let scales = floats("s", &[4], &[1.0, 1.0, 3.0, 2.0]);
-    let old = |operator: &str| model_of(10, input("x", 1, &[1, 1, 1, 2]), &[node(operator, "x s", "y", &[])], &[scales.clone()]);
+    let old =
+        |operator: &str| model_of(10, input("x", 1, &[1, 1, 1, 2]), &[node(operator, "x s", "y", &[])], std::slice::from_ref(&scales));
     assert_eq!(outputs(&old("Upsample"), &[1.0, 2.0]), twice);
     assert_eq!(outputs(&old("Resize"), &[1.0, 2.0]), twice);
     let new = |inputs: &str, attributes: &[Vec<u8>]| {

@@ -43,5 +43,6 @@ fn function(function: Function, x: f64) -> f64 {
         Function::Power(n) => x.powi(n.into()),
         Function::Reciprocal => 1.0 / x,
         Function::Floor => x.floor(),
+        Function::Clip(low, high) => x.clamp(low, high),
     }
 }

@@ -1,4 +1,6 @@
-//! A node of the file with the values that it reads; attributes that no rule asks for are refused.
+//! A node of the file with the values that it reads; operands and attributes that no rule asks for are refused.
+
+use std::cell::Cell;
 
 use super::proto::{Attribute, NodeProto, kind};
 use super::tensor::Tensor;
@@ -15,6 +17,8 @@ pub(super) struct Call<'m, 'a> {
     /// Number of outputs.
     pub outputs: usize,
     pub operands: Vec<Option<Value<'a>>>,
+    /// Which operands somebody has asked for.
+    read: Vec<Cell<bool>>,
     attributes: &'m [Attribute<'a>],
 }
 
@@ -32,8 +36,9 @@ impl<'m, 'a> Call<'m, 'a> {
             None if input.is_empty() => Ok(None),
             None => unreadable(format!("node `{name}` reads `{input}`, which nothing before it gives")),
         };
-        let operands = node.inputs.iter().map(operand).collect::<Result<_, Error>>()?;
-        Ok(Call { operator, name, output, outputs: node.outputs.len(), operands, attributes: &node.attributes })
+        let operands = node.inputs.iter().map(operand).collect::<Result<Vec<_>, Error>>()?;
+        let read = vec![Cell::new(false); operands.len()];
+        Ok(Call { operator, name, output, outputs: node.outputs.len(), operands, read, attributes: &node.attributes })
     }
 
     /// The operand at place `k`.
@@ -41,8 +46,9 @@ impl<'m, 'a> Call<'m, 'a> {
         self.optional(k).map_or_else(|| unreadable(format!("operand {k} is missing")), Ok)
     }
 
-    /// The operand at place `k`, if there is one.
+    /// The operand at place `k`, if there is one; from here on it counts as understood.
     pub fn optional(&self, k: usize) -> Option<&Value<'a>> {
+        self.read.get(k)?.set(true);
         self.operands.get(k)?.as_ref()
     }
 
@@ -87,7 +93,11 @@ impl<'m, 'a> Call<'m, 'a> {
     }
 
     pub fn float(&self, name: &str, default: f32) -> f32 {
-        self.attribute(name, kind::FLOAT).map_or(default, |attribute| attribute.float.unwrap_or(0.0))
+        self.optional_float(name).unwrap_or(default)
+    }
+
+    pub fn optional_float(&self, name: &str) -> Option<f32> {
+        self.attribute(name, kind::FLOAT).map(|attribute| attribute.float.unwrap_or(0.0))
     }
 
     pub fn text(&self, name: &str, default: &'static str) -> &'m [u8] {
@@ -107,8 +117,11 @@ impl<'m, 'a> Call<'m, 'a> {
         }
     }
 
-    /// Refuses a node with attributes that no rule has asked for, or with one of them twice.
-    pub fn all_attributes_used(&self) -> Result<(), Error> {
+    /// Refuses a node with operands or attributes that no rule has asked for, or with an attribute twice.
+    pub fn all_used(&self) -> Result<(), Error> {
+        if let Some(k) = (0..self.operands.len()).find(|&k| self.operands[k].is_some() && !self.read[k].get()) {
+            return not_certified(format!("operand {k} has no meaning"));
+        }
         match self.attributes.iter().find(|attribute| !attribute.used.get()) {
             Some(attribute) => not_certified(format!("attribute {}", attribute.name.unwrap_or_default())),
             None => Ok(()),

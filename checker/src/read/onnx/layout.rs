@@ -69,6 +69,7 @@ impl<'a> Lowering<'a> {
         // What training does is no matter here.
         call.float("ratio", 0.5);
         call.int("seed", 0);
+        call.optional(1);
         match call.optional_constant(2) {
             Ok(None) => call.operand(0).cloned(),
             _ => not_certified("training_mode"),

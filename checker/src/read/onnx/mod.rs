@@ -47,7 +47,7 @@ pub fn network(bytes: &[u8]) -> Result<Network, Error> {
             Error::NotCertified(what) => Error::NotCertified(format!("operator {} at node `{}`: {what}", call.operator, call.name)),
             Error::Unreadable(why) => Error::Unreadable(format!("operator {} at node `{}`: {why}", call.operator, call.name)),
         };
-        let results = lowering.lower(&call).and_then(|results| call.all_attributes_used().map(|()| results)).map_err(place)?;
+        let results = lowering.lower(&call).and_then(|results| call.all_used().map(|()| results)).map_err(place)?;
         for (k, name) in node.outputs.iter().enumerate().filter(|(_, name)| !name.is_empty()) {
             match results.get(k) {
                 Some(value) => lowering.define(name, value.clone())?,
@@ -192,6 +192,7 @@ impl<'a> Lowering<'a> {
             "Cos" => self.curve(call, Function::Cosine),
             "Floor" => self.curve(call, Function::Floor),
             "Reciprocal" => self.curve(call, Function::Reciprocal),
+            "Clip" => self.clip(call),
             "Pow" => self.power(call),
             "Equal" => self.equal(call),
             "Where" => self.choice(call),

@@ -36,6 +36,24 @@ impl<'a> Lowering<'a> {
         self.curve(call, Function::Power(exponent as u8))
     }
 
+    /// Clip: the ends are attributes up to operator set 10, operands from 11 on; one that is missing limits nothing.
+    pub(super) fn clip(&mut self, call: &Call<'_, 'a>) -> Result<Value<'a>, Error> {
+        let end = |name: &str, k: usize, none: f64| match self.opset < 11 {
+            true => Ok(call.optional_float(name).map_or(none, f64::from)),
+            false => match call.optional_constant(k)? {
+                Some(tensor) if tensor.len() == 1 => self.floats(tensor, 0..1).map(|ends| ends[0]),
+                Some(_) => unreadable(format!("operand {k} is not one number")),
+                None => Ok(none),
+            },
+        };
+        let (low, high) = (end("min", 1, f64::NEG_INFINITY)?, end("max", 2, f64::INFINITY)?);
+        // False for NaN too.
+        match low <= high {
+            true => self.curve(call, Function::Clip(low, high)),
+            false => not_certified(format!("ends {low} and {high}")),
+        }
+    }
+
     /// The product of elements of two nodes, pair by pair.
     pub(super) fn multiplied(&mut self, name: &str, a: Picked, b: Picked, shape: Vec<usize>) -> Result<Value<'a>, Error> {
         let len = a.1.len();

@@ -190,7 +190,8 @@ impl<'a> Lowering<'a> {
     /// Refuses ways to find the nearest element that would not repeat each one; with a whole factor f the coordinate of an element
     /// is at least 1/2f from where these round differently.
     fn check_rounding(&self, call: &Call<'_, 'a>) -> Result<(), Error> {
-        // These are for other modes.
+        // These are for other modes, and so is operand 1.
+        call.optional(1);
         call.float("cubic_coeff_a", -0.75);
         call.float("extrapolation_value", 0.0);
         call.int("exclude_outside", 0);
