@@ -419,10 +419,20 @@ fn changed_bytes_of_a_wide_proof_are_refused_or_prove_the_same() {
 }
 
 #[test]
+fn a_witness_of_functions_is_one_in_real_numbers() {
+    let model = Model::new(&[1, 1]).gemm("X", "H", &[&[2.0]], &[0.5]).apply("Tanh", &["H"], "Y").output("Y", &[1, 1]);
+    let bench = Bench::new(&model, &query(&[("0", "1")], 1, "(assert (>= Y_0 0.9))"));
+    let run = bench.run(&["verify", "net.onnx", "query.vnnlib", "--certificate", "witness.cert"]);
+    assert!(run.verdict() == "sat" && run.output.contains("certificate accepted: fails (real)"), "{run:?}");
+    let check = bench.run(&["check", "net.onnx", "query.vnnlib", "witness.cert"]);
+    assert!(check.code == 0 && check.output.contains("fails (real)"), "{check:?}");
+}
+
+#[test]
 fn what_cannot_be_certified_says_so() {
-    let model = Model::new(&[1, 1]).gemm("X", "H", &[&[1.0]], &[0.0]).apply("Sigmoid", &["H"], "Y").output("Y", &[1, 1]);
+    let model = Model::new(&[1, 1]).gemm("X", "H", &[&[1.0]], &[0.0]).apply("Softplus", &["H"], "Y").output("Y", &[1, 1]);
     let bench = Bench::new(&model, &query(&[("0", "1")], 1, "(assert (>= Y_0 1.5))"));
     let run = bench.run(&["verify", "net.onnx", "query.vnnlib", "--certificate", "proof.cert"]);
     assert_eq!(run.verdict(), "unsat", "{run:?}");
-    assert!(run.output.contains("note: not certified: operator Sigmoid at node "), "{}", run.output);
+    assert!(run.output.contains("note: not certified: operator Softplus at node "), "{}", run.output);
 }

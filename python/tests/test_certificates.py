@@ -56,7 +56,7 @@ def test_no_certificate_is_given_where_the_checker_has_no_rules_and_a_note_says_
     centre = np.full(4, 0.2)
     result = ironbound.robustness(soft, centre, int(np.argmax(soft(centre))), 0.001)
     assert result and result.certificate is None and not any("not certified" in note for note in result.notes)
-    smooth = ironbound.Network(dense([4, 8, 3], activation="Tanh")[0])
+    smooth = ironbound.Network(dense([4, 8, 3], activation="Softplus")[0])
     result = ironbound.verify(smooth, BOX, y[0] <= 100, certify=True)
     assert result and result.certificate is None and any("not certified" in note for note in result.notes)
 

@@ -6,7 +6,7 @@ use checker::query::Query;
 use checker::read::{onnx, vnnlib};
 use checker::witness::replay;
 
-use crate::onnx::{float, floats, int, ints, model, node};
+use crate::onnx::{float, floats, input, int, ints, model, model_of, node};
 
 /// Inputs in [-1, 1], asked is `condition`.
 fn query(inputs: usize, outputs: usize, condition: &str) -> Query {
@@ -91,4 +91,85 @@ fn batch_normalization_encloses_the_true_factor() {
         !accepts(&net, Real, "(>= Y_0 2.060660171779821286601)", &["1"])
             && !accepts(&net, Real, "(<= Y_0 2.060660171779821286602)", &["1"])
     );
+}
+
+#[test]
+fn products_and_powers_of_exact_numbers_are_exact() {
+    // y = (x0 x1)^3 - x0^2, in decimals: (0.1 * 0.7)^3 - 0.01.
+    let nodes = [
+        node("Split", "x", "a b", &[]),
+        node("Mul", "a b", "p", &[]),
+        node("Pow", "p n", "c", &[]),
+        node("Mul", "a a", "s", &[]),
+        node("Sub", "c s", "y", &[]),
+    ];
+    let net = read(&model(&[2], &nodes, &[floats("n", &[], &[3.0])]));
+    let point = ["0.1", "-0.7"];
+    assert!(accepts(&net, Real, "(= Y_0 -0.010343)", &point) && !accepts(&net, Real, "(> Y_0 -0.010343)", &point));
+    // In binary32 every operation rounds, the cube twice.
+    let (a, b) = (0.1f32, -0.7f32);
+    let p = a * b;
+    let value = f64::from(p * p * p - a * a);
+    assert!(accepts(&net, Float32, &format!("(= Y_0 {value:.60})"), &point) && !accepts(&net, Float32, "(= Y_0 -0.010343)", &point));
+}
+
+#[test]
+fn factors_that_are_no_numbers_enclose_their_product() {
+    // The mean of three ones is known to within 2^-52, so its square is to within 2^-51 and its seventh power to within 7 2^-52.
+    let pool = node("AveragePool", "x", "a", &[ints("kernel_shape", &[3])]);
+    let of = |last: Vec<u8>| read(&model(&[1, 1, 3], &[pool.clone(), last], &[floats("n", &[], &[7.0])]));
+    for net in [of(node("Mul", "a a", "y", &[])), of(node("Pow", "a n", "y", &[])), of(node("Clip", "a", "y", &[]))] {
+        let point = ["1"; 3];
+        assert!(accepts(&net, Real, "(and (>= Y_0 0.99999999999999) (<= Y_0 1.00000000000001))", &point));
+        assert!(!accepts(&net, Real, "(>= Y_0 1)", &point) && !accepts(&net, Real, "(<= Y_0 1)", &point));
+    }
+    let floor = node("Floor", "a", "y", &[]);
+    assert!(accepts(&of(floor.clone()), Real, "(= Y_0 0)", &["0.999999"; 3]) && !accepts(&of(floor), Real, "(= Y_0 1)", &["1"; 3]));
+}
+
+#[test]
+fn functions_are_enclosed_in_real_numbers_and_refused_in_binary32() {
+    let net = |operator: &str| read(&model(&[1], &[node(operator, "x", "y", &[])], &[]));
+    // At 1/2, to seventeen digits.
+    for (operator, below, above) in [
+        ("Sigmoid", "0.62245933120185456", "0.62245933120185457"),
+        ("Tanh", "0.46211715726000975", "0.46211715726000976"),
+        ("Sin", "0.47942553860420300", "0.47942553860420301"),
+        ("Cos", "0.87758256189037271", "0.87758256189037272"),
+        ("Reciprocal", "1.99999999999999999", "2.00000000000000001"),
+    ] {
+        let near = |condition: String| accepts(&net(operator), Real, &condition, &["0.5"]);
+        assert!(near(format!("(and (>= Y_0 (- {below} 1e-14)) (<= Y_0 (+ {above} 1e-14)))")), "{operator}");
+        assert!(!near(format!("(<= Y_0 {below})")) && !near(format!("(>= Y_0 {above})")), "{operator}");
+        let refused = replay(&net(operator), &query(1, 1, "(>= Y_0 -9)"), Float32, &[b"0.5"]);
+        assert!(refused.is_err_and(|why| why.contains(&format!("{operator:.3}")) && why.contains("no one value in binary32")));
+    }
+    let nothing = replay(&net("Reciprocal"), &query(1, 1, "(>= Y_0 -9)"), Real, &[b"0"]);
+    assert!(nothing.is_err_and(|why| why.contains("not finite")));
+}
+
+#[test]
+fn whole_parts_and_limits_are_exact() {
+    let floor = read(&model(&[1], &[node("Floor", "x", "y", &[])], &[]));
+    // Nearer to 1 than any binary64 number, and rounded to 1 in binary32.
+    let point = ["0.99999999999999999999999999999"];
+    assert!(accepts(&floor, Real, "(= Y_0 0)", &point) && accepts(&floor, Float32, "(= Y_0 1)", &point));
+    assert!(accepts(&floor, Real, "(= Y_0 -1)", &["-0.00000000000000000000000000001"]));
+    let large = read(&model(&[1], &[node("Mul", "x big", "a", &[]), node("Floor", "a", "y", &[])], &[floats("big", &[], &[1e30])]));
+    assert!(replay(&large, &query(1, 1, "(>= Y_0 0)"), Real, &[b"1"]).is_err_and(|why| why.contains("too large for its whole part")));
+    let clip = read(&model_of(10, input("x", 1, &[1]), &[node("Clip", "x", "y", &[float("max", 0.5)])], &[]));
+    for semantics in [Real, Float32] {
+        assert!(accepts(&clip, semantics, "(= Y_0 0.5)", &["0.6"]) && accepts(&clip, semantics, "(= Y_0 -0.5)", &["-0.5"]));
+    }
+}
+
+#[test]
+fn exact_numbers_that_grow_without_end_are_refused() {
+    // Squared thirty times, the decimal would have 2^30 digits.
+    let squares: Vec<Vec<u8>> =
+        (0..30).map(|k| node("Mul", &format!("v{k} v{k}"), &if k == 29 { "y".into() } else { format!("v{}", k + 1) }, &[])).collect();
+    let nodes: Vec<Vec<u8>> = [node("Identity", "x", "v0", &[])].into_iter().chain(squares).collect();
+    let net = read(&model(&[1], &nodes, &[]));
+    assert!(replay(&net, &query(1, 1, "(<= Y_0 1)"), Real, &[b"0.7"]).is_err_and(|why| why.contains("too long")));
+    assert!(accepts(&net, Float32, "(= Y_0 0)", &["0.7"]));
 }

@@ -5,6 +5,7 @@ mod evaluate;
 mod hostile;
 mod networks;
 mod operators;
+mod products;
 mod queries;
 mod witnesses;
 

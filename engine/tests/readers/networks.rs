@@ -34,6 +34,7 @@ fn networks_agree_or_are_refused_by_name() {
         };
         let graph = load_network(&path).expect("the engine reads it");
         assert_eq!(graph.element == Element::F64, network.double);
+        checker::plan::Plan::new(&network).unwrap_or_else(|why| panic!("{}: {why}", path.display()));
         let mut state = 7;
         let mut worst: f64 = 0.0;
         for _ in 0..2 {

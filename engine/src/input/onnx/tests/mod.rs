@@ -2,6 +2,8 @@
 
 mod affine;
 mod encodings;
+#[path = "../../../../tests/readers/evaluate.rs"]
+mod evaluate;
 mod functions;
 mod hostile;
 mod layout;
@@ -165,8 +167,7 @@ fn checkers_outputs(model: &ModelProto, input: &[f64]) -> Option<Vec<f32>> {
         Err(Error::Unreadable(why)) if why.contains("nothing before it gives") => return None,
         Err(error) => panic!("the checker's reader: {error}"),
     };
-    let outputs = checker::witness::deployed_outputs(&network, input).expect("finite values");
-    Some(outputs.into_iter().map(|y| y as f32).collect())
+    Some(evaluate::outputs(&network, input).into_iter().map(|y| y as f32).collect())
 }
 
 /// `0, 1, 2, ...`
