@@ -6,7 +6,7 @@ use checker::query::Query;
 use checker::read::{onnx, vnnlib};
 use checker::witness::replay;
 
-use crate::onnx::{float, floats, input, int, ints, model, model_of, node};
+use crate::onnx::{float, floats, input, int, integers, ints, model, model_of, node};
 
 /// Inputs in [-1, 1], asked is `condition`.
 fn query(inputs: usize, outputs: usize, condition: &str) -> Query {
@@ -125,6 +125,29 @@ fn factors_that_are_no_numbers_enclose_their_product() {
     }
     let floor = node("Floor", "a", "y", &[]);
     assert!(accepts(&of(floor.clone()), Real, "(= Y_0 0)", &["0.999999"; 3]) && !accepts(&of(floor), Real, "(= Y_0 1)", &["1"; 3]));
+}
+
+#[test]
+fn each_factor_of_a_product_brings_its_error() {
+    // A mean of three, known to within 2^-52, times an exact number, in both orders.
+    for order in ["a q", "q a"] {
+        let nodes = [
+            node("Split", "x n", "p q", &[int("axis", 2)]),
+            node("AveragePool", "p", "a", &[ints("kernel_shape", &[3])]),
+            node("Mul", order, "y", &[]),
+        ];
+        let net = read(&model(&[1, 1, 4], &nodes, &[integers("n", &[3, 1])]));
+        let point = ["1"; 4];
+        assert!(accepts(&net, Real, "(and (>= Y_0 0.99999999999999) (<= Y_0 1.00000000000001))", &point));
+        assert!(!accepts(&net, Real, "(>= Y_0 1)", &point) && !accepts(&net, Real, "(<= Y_0 1)", &point));
+    }
+    // Of the sine of a huge angle nothing but -1 <= s <= 1 is said, and the product of two of them lies between -1 and 1.
+    let nodes =
+        [node("Mul", "x big", "angle", &[]), node("Sin", "angle", "s", &[]), node("Split", "s", "a b", &[]), node("Mul", "a b", "y", &[])];
+    let net = read(&model(&[2], &nodes, &[floats("big", &[], &[1e9])]));
+    let point = ["1", "1"];
+    assert!(accepts(&net, Real, "(and (>= Y_0 -1) (<= Y_0 1))", &point));
+    assert!(!accepts(&net, Real, "(<= Y_0 0.99)", &point) && !accepts(&net, Real, "(>= Y_0 -0.99)", &point));
 }
 
 #[test]

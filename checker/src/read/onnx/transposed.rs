@@ -48,33 +48,36 @@ impl Transposed {
         if call.ints("kernel_shape").is_some_and(|list| list != sizes) {
             return unreadable("kernel_shape differs from the kernel");
         }
-        if !matches!(call.text("auto_pad", "NOTSET"), b"NOTSET" | b"VALID") {
-            return not_certified("auto_pad");
-        }
-        let listed = |name: &str, before: i64, least: i64| match call.ints(name) {
-            Some(list) => pair(Some(list), rank, before, least),
-            None => Ok([least as usize; 2]),
-        };
-        let (kernel, extra) = (pair(Some(&sizes), rank, 1, 1)?, listed("output_padding", 0, 0)?);
-        let (strides, dilations) = (listed("strides", 1, 1)?, listed("dilations", 1, 1)?);
-        let (pads, behind) = match call.ints("pads") {
-            None => ([0; 2], [0; 2]),
-            Some(list) if list.len() == 2 * rank => (pair(Some(&list[..rank]), rank, 0, 0)?, pair(Some(&list[rank..]), rank, 0, 0)?),
-            Some(_) => return unreadable("pads do not fit the axes"),
-        };
+        let kernel = pair(Some(&sizes), rank, 1, 1)?;
+        let (strides, dilations) = (pair(call.ints("strides"), rank, 1, 1)?, pair(call.ints("dilations"), rank, 1, 1)?);
         if (0..2).any(|a| strides[a] > 1 && dilations[a] > 1) {
             return not_certified("strides and dilations along one axis");
         }
-        let mut output = [0; 2];
+        let filters = count(&[per_group, groups])?;
+        Transposed { channels, filters, groups, input, output: [0; 2], kernel, strides, dilations, pads: [0; 2] }.sized(call, rank)
+    }
+
+    /// With the pads, and the size of the result that they leave.
+    fn sized(mut self, call: &Call, rank: usize) -> Result<Transposed, Error> {
+        if !matches!(call.text("auto_pad", "NOTSET"), b"NOTSET" | b"VALID") {
+            return not_certified("auto_pad");
+        }
+        let none = vec![0; 2 * rank];
+        let list = call.ints("pads").unwrap_or(&none);
+        if list.len() != 2 * rank {
+            return unreadable("pads do not fit the axes");
+        }
+        let behind = pair(Some(&list[rank..]), rank, 0, 0)?;
+        let extra = pair(Some(call.ints("output_padding").unwrap_or(&none[rank..])), rank, 0, 0)?;
+        self.pads = pair(Some(&list[..rank]), rank, 0, 0)?;
         for a in 0..2 {
-            let whole = input[a].saturating_sub(1) * strides[a] + dilations[a] * (kernel[a] - 1) + 1 + extra[a];
-            match whole.checked_sub(pads[a] + behind[a]) {
-                Some(size) if size > 0 && input[a] > 0 => output[a] = size,
+            let whole = self.input[a].saturating_sub(1) * self.strides[a] + self.dilations[a] * (self.kernel[a] - 1) + 1 + extra[a];
+            match whole.checked_sub(self.pads[a] + behind[a]) {
+                Some(size) if size > 0 && self.input[a] > 0 => self.output[a] = size,
                 _ => return unreadable("pads cut away the whole result"),
             }
         }
-        let filters = count(&[per_group, groups])?;
-        Ok(Transposed { channels, filters, groups, input, output, kernel, strides, dilations, pads })
+        Ok(self)
     }
 
     /// Weights per remainder.
@@ -157,24 +160,10 @@ impl<'a> Lowering<'a> {
 
     /// Upsample and Resize to a whole multiple of the size, each element repeated.
     pub(super) fn repeated(&mut self, call: &Call<'_, 'a>) -> Result<Value<'a>, Error> {
-        if call.text("mode", "nearest") != b"nearest" {
-            return not_certified("a mode other than nearest");
-        }
-        let old = call.operator == "Upsample" || self.opset < 11;
-        if !old {
-            self.check_rounding(call)?;
-        }
         let from = call.operand(0)?.shape().to_vec();
-        let given = |k: usize| Ok(call.optional_constant(k)?.filter(|tensor| tensor.len() > 0));
-        let (scales, sizes) = if old { (given(1)?, None) } else { (given(2)?, given(3)?) };
-        let factors: Vec<f64> = match (scales, sizes) {
-            (Some(scales), None) => (0..scales.len()).map(|i| scales.to_float(i)).collect::<Result<_, Error>>()?,
-            (None, Some(sizes)) => sizes.to_integers()?.iter().zip(&from).map(|(&size, &d)| size as f64 / d as f64).collect(),
-            _ => return unreadable("neither scales nor sizes, or both"),
-        };
-        let given = scales.or(sizes).map_or(0, Tensor::len);
+        let factors = self.factors(call, &from)?;
         let whole = |f: &f64| (1.0..=MOST_REPEATED).contains(f) && f.fract() == 0.0;
-        if given != from.len() || !factors.iter().all(whole) {
+        if factors.len() != from.len() || !factors.iter().all(whole) {
             return not_certified(format!("scales {factors:?} of shape {from:?}: a whole number for each axis is"));
         }
         let shape: Vec<usize> = from.iter().zip(&factors).map(|(&d, &f)| d.saturating_mul(f as usize)).collect();
@@ -185,6 +174,26 @@ impl<'a> Lowering<'a> {
             source = source.into_iter().flat_map(along).collect();
         }
         self.rearranged(call, call.operand(0)?, source, shape)
+    }
+
+    /// How often each axis is repeated, by scales or by sizes.
+    fn factors(&self, call: &Call<'_, 'a>, from: &[usize]) -> Result<Vec<f64>, Error> {
+        if call.text("mode", "nearest") != b"nearest" {
+            return not_certified("a mode other than nearest");
+        }
+        let old = call.operator == "Upsample" || self.opset < 11;
+        if !old {
+            self.check_rounding(call)?;
+        }
+        let given = |k: usize| Ok(call.optional_constant(k)?.filter(|tensor| tensor.len() > 0));
+        let (scales, sizes) = if old { (given(1)?, None) } else { (given(2)?, given(3)?) };
+        match (scales, sizes) {
+            (Some(scales), None) => (0..scales.len()).map(|i| scales.to_float(i)).collect(),
+            (None, Some(sizes)) if sizes.len() == from.len() => {
+                Ok(sizes.to_integers()?.iter().zip(from).map(|(&size, &d)| size as f64 / d as f64).collect())
+            }
+            _ => unreadable("neither scales nor sizes, or both, or too few"),
+        }
     }
 
     /// Refuses ways to find the nearest element that would not repeat each one; with a whole factor f the coordinate of an element
