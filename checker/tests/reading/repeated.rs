@@ -57,6 +57,7 @@ fn transposed_convolutions_along_one_axis() {
     // What output_padding adds behind is 0 and gets the bias too.
     assert_eq!(of("x w b", &[ints("strides", &[4]), ints("output_padding", &[1])]), [1.5, 10.5, 100.5, 0.5, 2.5, 20.5, 200.5, 0.5]);
     assert_eq!(of("x w", &[ints("strides", &[2]), ints("pads", &[1, 2])]), [10.0, 102.0]);
+    assert_eq!(of("x w b", &[ints("output_padding", &[1])]), [1.5, 12.5, 120.5, 200.5, 0.5]);
     assert_eq!(of("x w", &[ints("pads", &[2, 2]), ints("output_padding", &[2])]), [120.0, 200.0]);
 }
 

@@ -114,6 +114,35 @@ fn products_and_powers_of_exact_numbers_are_exact() {
 }
 
 #[test]
+fn the_cube_in_binary32_rounds_twice() {
+    let net = read(&model(&[1], &[node("Pow", "x n", "y", &[])], &[floats("n", &[], &[3.0])]));
+    let mut once = 0;
+    for x in (1..100).map(|k| k as f32 / 128.0 / 3.0) {
+        let (twice, wide) = (x * x * x, f64::from(x).powi(3) as f32);
+        let at = |y: f32| accepts(&net, Float32, &format!("(= Y_0 {y:.160})"), &[&format!("{x:.160}")]);
+        assert!(at(twice) && (twice == wide || !at(wide)));
+        once += usize::from(twice != wide);
+    }
+    assert!(once > 10);
+}
+
+#[test]
+fn long_numbers_that_are_not_exact_are_shortened_outward() {
+    // x + mean(z, z, z) 2^-100: the sum has forty digits and an error of about 1e-46.
+    let nodes = [
+        node("Split", "x n", "p q", &[int("axis", 2)]),
+        node("AveragePool", "p", "a", &[ints("kernel_shape", &[3])]),
+        node("Mul", "a tiny", "t", &[]),
+        node("Add", "t q", "y", &[]),
+    ];
+    let net = read(&model(&[1, 1, 4], &nodes, &[integers("n", &[3, 1]), floats("tiny", &[], &[2f32.powi(-100)])]));
+    // The binary64 number next to it is 0.10000000000000000555.
+    let point = ["1", "1", "1", "0.1000000000000000010000000000000000000000001"];
+    assert!(!accepts(&net, Real, "(>= Y_0 0.100000000000000005)", &point));
+    assert!(accepts(&net, Real, "(and (>= Y_0 0.0999999999999999) (<= Y_0 0.1000000000000001))", &point));
+}
+
+#[test]
 fn factors_that_are_no_numbers_enclose_their_product() {
     // The mean of three ones is known to within 2^-52, so its square is to within 2^-51 and its seventh power to within 7 2^-52.
     let pool = node("AveragePool", "x", "a", &[ints("kernel_shape", &[3])]);
@@ -167,6 +196,8 @@ fn functions_are_enclosed_in_real_numbers_and_refused_in_binary32() {
         let refused = replay(&net(operator), &query(1, 1, "(>= Y_0 -9)"), Float32, &[b"0.5"]);
         assert!(refused.is_err_and(|why| why.contains(&format!("{operator:.3}")) && why.contains("no one value in binary32")));
     }
+    // Between two binary64 numbers.
+    assert!(accepts(&net("Sin"), Real, "(and (>= Y_0 0.09983341664682) (<= Y_0 0.09983341664683))", &["0.1"]));
     let nothing = replay(&net("Reciprocal"), &query(1, 1, "(>= Y_0 -9)"), Real, &[b"0"]);
     assert!(nothing.is_err_and(|why| why.contains("not finite")));
 }
