@@ -9,11 +9,17 @@ use checker::plan::Plan;
 use checker::query::{Constraint, Query};
 use checker::{Semantics, check, check_all};
 use support::prover::{constraint, container, payload, prove, query};
-use support::{Random, evaluate, exact, random_network, random_query};
+use support::{Random, evaluate, exact, random_network, random_query, random_smooth_network};
 
 fn value(c: &Constraint, x: &[Rational], y: &[Rational]) -> Rational {
     let of = |terms: &[(usize, Rational)], values: &[Rational]| terms.iter().fold(exact(0.0), |s, (i, c)| s.plus(&c.times(&values[*i])));
     c.constant.plus(&of(&c.inputs, x)).plus(&of(&c.outputs, y))
+}
+
+/// A random network; every third one has functions that are not piecewise linear, and products.
+fn any_network(random: &mut Random, dims: usize, seed: u64, hostile: bool) -> Network {
+    let make = if seed % 3 == 2 { random_smooth_network } else { random_network };
+    make(random, dims, hostile)
 }
 
 /// A counterexample among the points of a lattice, corners included.
@@ -43,7 +49,7 @@ fn what_is_accepted_is_true() {
     let (mut proved, mut refuted) = (0, 0);
     for seed in 0..600 {
         let dims = 1 + random.below(3);
-        let network = random_network(&mut random, dims, seed % 4 == 0);
+        let network = any_network(&mut random, dims, seed, seed % 4 == 0);
         let query = random_query(&mut random, &network, dims);
         let semantics = [Semantics::Real, Semantics::Both][seed as usize % 2];
         let found = counterexample(&network, &query);
@@ -84,7 +90,7 @@ fn every_truncation_is_rejected() {
     let mut random = Random(4);
     let mut certificates = 0;
     for seed in 0..40 {
-        let network = random_network(&mut random, 2, false);
+        let network = any_network(&mut random, 2, seed, false);
         let query = random_query(&mut random, &network, 2);
         let Some(bytes) = prove(&network, &query, Semantics::Real, 30, seed) else { continue };
         for end in 0..bytes.len() {
@@ -131,7 +137,7 @@ fn changed_certificates_prove_nothing_false() {
     let (mut tried, mut accepted) = (0, 0);
     for seed in 0..60 {
         let dims = 1 + random.below(2);
-        let network = random_network(&mut random, dims, false);
+        let network = any_network(&mut random, dims, seed, false);
         let query = random_query(&mut random, &network, dims);
         let Some(bytes) = prove(&network, &query, Semantics::Real, 20, seed) else { continue };
         // The same question, but with the constants raised until a lattice point satisfies it.
@@ -166,7 +172,7 @@ fn what_row_trees_exclude_is_excluded() {
     let (mut accepted, mut rejected, mut refuted) = (0, 0, 0);
     for seed in 0..3000 {
         let dims = 1 + random.below(3);
-        let network = random_network(&mut random, dims, seed % 4 == 0);
+        let network = any_network(&mut random, dims, seed, seed % 4 == 0);
         let query = random_query(&mut random, &network, dims);
         let semantics = [Semantics::Real, Semantics::Both][seed as usize % 2];
         let plan = Plan::new(&network).unwrap();
@@ -202,7 +208,7 @@ fn what_narrowing_excludes_is_excluded() {
     let (mut accepted, mut rejected, mut refuted) = (0, 0, 0);
     for seed in 0..4000 {
         let dims = 1 + random.below(3);
-        let network = random_network(&mut random, dims, seed % 4 == 0);
+        let network = any_network(&mut random, dims, seed, seed % 4 == 0);
         let query = random_query(&mut random, &network, dims);
         let semantics = [Semantics::Real, Semantics::Both][seed as usize % 2];
         let plan = Plan::new(&network).unwrap();
