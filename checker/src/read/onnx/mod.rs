@@ -2,6 +2,7 @@
 
 mod call;
 mod constant;
+mod extremum;
 mod layout;
 mod linear;
 mod product;
@@ -193,6 +194,8 @@ impl<'a> Lowering<'a> {
             "Floor" => self.curve(call, Function::Floor),
             "Reciprocal" => self.curve(call, Function::Reciprocal),
             "Clip" => self.clip(call),
+            "Max" | "Min" => self.extremum(call),
+            "HardSigmoid" => self.hard_sigmoid(call),
             "Pow" => self.power(call),
             "Equal" => self.equal(call),
             "Where" => self.choice(call),
