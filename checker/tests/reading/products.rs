@@ -45,6 +45,25 @@ fn powers_of_one_whole_exponent() {
 }
 
 #[test]
+fn the_greatest_and_the_least() {
+    let of = |operator: &str, inputs: &str, attributes: &[Vec<u8>]| {
+        let numbers = [floats("c", &[1], &[0.5]), floats("row", &[2], &[-1.0, 4.0]), floats("nan", &[1], &[f32::NAN])];
+        model_of(13, input("x", 1, &[2, 2]), &[node(operator, inputs, "y", attributes)], &numbers)
+    };
+    let point = [-7.0, 2.0, 3.0, 5.0];
+    assert_eq!(layers(&network(&of("Max", "x c", &[])).unwrap()), ["input", "curve"]);
+    assert_eq!(outputs(&of("Max", "x c", &[]), &point), [0.5, 2.0, 3.0, 5.0]);
+    assert_eq!(outputs(&of("Min", "c x", &[]), &point), [-7.0, 0.5, 0.5, 0.5]);
+    assert_eq!(outputs(&of("Max", "x row", &[]), &point), [-1.0, 4.0, 3.0, 5.0]);
+    assert_eq!(outputs(&of("Min", "x row c", &[]), &point), [-7.0, 0.5, -1.0, 0.5]);
+    assert_eq!(outputs(&of("Max", "x", &[]), &point), point);
+    assert_eq!(outputs(&of("HardSigmoid", "x", &[float("alpha", 0.25)]), &point), [0.0, 1.0, 1.0, 1.0]);
+    assert_eq!(outputs(&of("HardSigmoid", "x", &[float("alpha", 0.25)]), &[-1.0, 0.0, 1.0, -2.0]), [0.25, 0.5, 0.75, 0.0]);
+    assert!(refused(&of("Max", "x nan", &[])).contains("not finite"));
+    assert!(refused(&of("HardSigmoid", "x", &[float("beta", f32::INFINITY)])).contains("beta inf"));
+}
+
+#[test]
 fn clipping() {
     let of = |opset: i64, inputs: &str, attributes: &[Vec<u8>]| {
         let ends = [floats("low", &[], &[-1.0]), floats("high", &[1], &[2.5]), floats("two", &[2], &[0.0; 2])];

@@ -17,6 +17,14 @@ fn function(r: &mut Random, operator: &'static str) -> Trial {
             if r.flag() { t.integers(&[exponent as i64]) } else { t.constant(&dims, vec![exponent; count]) }
         }
         "Clip" if r.flag() => Trial { opset: 10, ..t.with("min", |a| a.f = Some(-1.5)) },
+        "Max" | "Min" if r.flag() => {
+            // Several numbers, so that they are values of their own.
+            let dims = partner(r, &shape);
+            let count = dims.iter().product();
+            t.constant(&dims, r.floats(count)).constant(&[1], vec![0.25])
+        }
+        "Max" | "Min" => t.constant(&[], vec![-0.5]),
+        "HardSigmoid" => t.with("alpha", |a| a.f = Some(0.3)),
         "Clip" => t.constant(&[], vec![-0.5]).constant(&[1], vec![2.0]),
         _ => t,
     }
@@ -88,8 +96,8 @@ fn repeated(r: &mut Random, operator: &'static str) -> Trial {
     }
 }
 
-const FUNCTIONS: [&str; 8] = ["Sigmoid", "Tanh", "Sin", "Cos", "Floor", "Reciprocal", "Pow", "Clip"];
-const PRODUCTS: [&str; 3] = ["Mul", "Div", "MatMul"];
+const FUNCTIONS: [&str; 11] = ["Sigmoid", "Tanh", "Sin", "Cos", "Floor", "Reciprocal", "Pow", "Clip", "Max", "Min", "HardSigmoid"];
+const PRODUCTS: [&str; 5] = ["Mul", "Div", "MatMul", "Max", "Min"];
 
 fn any(r: &mut Random, round: usize) -> Trial {
     let (f, p) = (FUNCTIONS.len(), PRODUCTS.len());

@@ -43,9 +43,12 @@ impl<'a> Lowering<'a> {
 
     /// One number, given as a constant beside one value of at least its rank: the value's place and the number.
     fn only_limit(&self, call: &Call<'_, 'a>) -> Result<Option<(usize, f64)>, Error> {
-        let (k, shape, constant) = match &call.operands[..] {
-            [Some(Value::Node { shape, .. }), Some(Value::Constant(c))] => (0, shape, c),
-            [Some(Value::Constant(c)), Some(Value::Node { shape, .. })] => (1, shape, c),
+        if call.operands.len() != 2 {
+            return Ok(None);
+        }
+        let (k, shape, constant) = match (call.operand(0)?, call.operand(1)?) {
+            (Value::Node { shape, .. }, Value::Constant(c)) => (0, shape, c),
+            (Value::Constant(c), Value::Node { shape, .. }) => (1, shape, c),
             _ => return Ok(None),
         };
         let fits = constant.len() > 0 && broadcast(shape, &constant.shape)? == *shape;
