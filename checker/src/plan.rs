@@ -1,5 +1,7 @@
 //! The network prepared for sweeps: shapes checked, trivial steps joined where that is exact, roundings counted.
 
+use std::collections::BTreeSet;
+
 use crate::function::Function;
 use crate::kernel::LANES;
 use crate::linear::Map;
@@ -84,7 +86,7 @@ pub struct Sum {
     pub relative: f64,
     /// Terms of an element.
     pub fan_in: usize,
-    /// Most roundings on any way through the affine block that ends here; 0 if nothing rounds.
+    /// At least the roundings that a term of the affine block that ends here can meet; 0 if nothing rounds.
     pub roundings: usize,
 }
 
@@ -199,23 +201,39 @@ impl Builder {
                 terms[p] = terms[p].saturating_add(own + 1);
             });
         }
-        let mut roundings = vec![0usize; self.nodes.len()];
+        self.nodes.iter_mut().zip(terms).for_each(|(n, t)| n.terms = t);
+        self.count_roundings();
+    }
+
+    /// A term meets at most the additions of all sums of its block, each counted once: also where a kernel adds up one sum
+    /// upon another (the sum of two branches begun with one of them).
+    fn count_roundings(&mut self) {
+        let mut readers = self.readers();
+        let own = |node: &Node| if let Step::Affine(sum) = &node.step { sum.fan_in.saturating_add(2) } else { 0 };
+        let additions: Vec<usize> = self.nodes.iter().map(own).collect();
+        let (mut blocks, mut most) = (vec![BTreeSet::new(); self.nodes.len()], vec![0usize; self.nodes.len()]);
         for q in 0..self.nodes.len() {
-            let sum = match &mut self.nodes[q].step {
-                Step::Affine(sum) | Step::Hinge(_, _, Operand::Joined(sum)) => sum,
-                _ => continue,
+            let (Step::Affine(sum) | Step::Hinge(_, _, Operand::Joined(sum))) = &mut self.nodes[q].step else { continue };
+            let mut block = BTreeSet::new();
+            for &(p, _) in &sum.parts {
+                readers[p] -= 1;
+                let below = if readers[p] == 0 { std::mem::take(&mut blocks[p]) } else { blocks[p].clone() };
+                if block.len() < below.len() { block = below.into_iter().chain(block).collect() } else { block.extend(below) }
+            }
+            let below: usize = block.iter().fold(0, |all: usize, &p: &usize| all.saturating_add(additions[p]));
+            let roundings = match selects(sum) {
+                true => sum.parts.iter().map(|p| most[p.0]).max().unwrap_or(0),
+                false => {
+                    block.insert(q);
+                    below.saturating_add(sum.fan_in).saturating_add(2)
+                }
             };
-            let below = sum.parts.iter().map(|p| roundings[p.0]);
-            sum.roundings = match selects(sum) {
-                true => below.max().unwrap_or(0),
-                false => below.fold(sum.fan_in.saturating_add(2), usize::saturating_add),
-            };
-            let own = sum.roundings;
+            sum.roundings = roundings;
             if matches!(self.nodes[q].step, Step::Affine(_)) {
-                roundings[q] = own;
+                most[q] = roundings;
+                blocks[q] = block;
             }
         }
-        self.nodes.iter_mut().zip(terms).for_each(|(n, t)| n.terms = t);
     }
 
     fn finish(mut self, network: &Network) -> Result<Plan, String> {

@@ -196,6 +196,31 @@ fn facts_about_smooth_functions_and_products_cover_what_a_deployed_network_compu
     }
 }
 
+/// Every addition of a block counts once: a kernel may add one branch up upon the other, and a value that is read twice is one sum.
+#[test]
+fn the_additions_of_a_block_count_once() {
+    use checker::network::{Linear, Operation};
+    let mut b = support::Builder::default();
+    let input = b.node(3, vec![], Operation::Input);
+    let branch = |b: &mut support::Builder, from: usize| b.affine(vec![(from, Linear::Dense(vec![1.0; 9]))], 3, vec![]);
+    let both = |b: &mut support::Builder, p: usize, q: usize| {
+        b.affine(vec![(p, Linear::Scale(vec![1.0; 3])), (q, Linear::Scale(vec![1.0; 3]))], 3, vec![])
+    };
+    let (first, second) = (branch(&mut b, input), branch(&mut b, input));
+    let sum = both(&mut b, first, second);
+    let again = both(&mut b, sum, first);
+    let sides = b.affine(vec![(again, Linear::Select(vec![0, 1, 2])), (second, Linear::Select(vec![u32::MAX; 3]))], 3, vec![]);
+    let above = b.node(3, vec![sides], Operation::Hinge(-1.0));
+    let last = branch(&mut b, above);
+    b.network.outputs.push(last);
+    let plan = Plan::new(&b.network).unwrap();
+    let roundings = |id: usize| match &plan.nodes[id].step {
+        Step::Affine(sum) | Step::Hinge(_, _, checker::plan::Operand::Joined(sum)) => sum.roundings,
+        step => panic!("{step:?}"),
+    };
+    assert_eq!([first, second, sum, again, above, last].map(roundings), [5, 5, 5 + 5 + 4, 5 + 5 + 4 + 4, 18, 5]);
+}
+
 /// Large terms cancel before a function: what a deployed sum is off by counts as often as the function is steep.
 #[test]
 fn functions_and_products_of_cancelling_sums_are_covered() {
