@@ -5,6 +5,7 @@ mod deployed;
 mod graphs;
 mod points;
 mod splits;
+mod tight;
 
 use dashu::rational::RBig;
 use deployed::Style;
