@@ -85,6 +85,13 @@ impl<'p> Stepper<'p> {
         (self.stale, self.narrowing) = (true, false);
     }
 
+    /// Takes lines over the present box, as the next step would: what `relaxed` prepares is then what that step sees.
+    pub fn settle(&mut self, state: &mut State) {
+        if self.stale {
+            self.renew(state);
+        }
+    }
+
     /// Takes lines over the present box; everything else is prepared again when it is needed.
     fn renew(&mut self, state: &mut State) {
         self.relaxed.forget_from(0);
@@ -248,6 +255,12 @@ impl<'p> Stepper<'p> {
         }
         self.prepare(activation, state);
         refresh(&mut self.relaxed, activation, &self.elements, state, &mut self.batch);
+    }
+
+    /// The elements that refreshing all activations would choose of this one.
+    pub fn open_elements(&mut self, activation: usize, state: &State) -> Vec<u32> {
+        self.choose(activation, state);
+        self.elements.clone()
     }
 
     /// The elements whose sign (of a maximum: whose place) is open, and those of fixed phase.

@@ -14,7 +14,7 @@ const MOST_MEMORY: usize = 64 << 20;
 /// The records of one tree. Node 0 is the root.
 #[derive(Debug)]
 pub struct Log {
-    /// Elements of each activation, as far as inner nodes have row trees.
+    /// Elements of each activation, for steps that name some of them.
     pub(super) lens: Vec<usize>,
     next: AtomicU64,
     records: Mutex<Records>,
@@ -58,7 +58,7 @@ impl Default for Log {
 
 impl Log {
     /// An empty tree about a network whose activations have `lens` elements.
-    pub(super) fn about(lens: &[usize]) -> Log {
+    pub fn about(lens: &[usize]) -> Log {
         Log { lens: lens.to_vec(), ..Log::default() }
     }
 

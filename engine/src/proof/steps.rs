@@ -43,6 +43,15 @@ impl Steps {
         self.bytes.push(REFRESH_ALL);
     }
 
+    /// Fresh lines of these elements of an activation of `len` elements.
+    pub fn refresh_some(&mut self, activation: usize, len: usize, elements: impl Iterator<Item = usize>) {
+        self.bytes.push(0x11);
+        self.varint(activation as u64);
+        let start = self.bytes.len();
+        self.bytes.resize(start + len.div_ceil(8), 0);
+        elements.for_each(|j| self.bytes[start + j / 8] |= 1 << (j % 8));
+    }
+
     /// Fresh intervals of one activation by interval arithmetic.
     pub fn refresh_by_intervals(&mut self, activation: usize) {
         self.bytes.push(0x13);
@@ -284,7 +293,11 @@ pub(super) fn read(bytes: &[u8], lens: &[usize], open: &mut Vec<u32>) -> io::Res
         node.ending = bytes.len() - rest.len();
         match take::<1>(&mut rest)?[0] {
             REFRESH_ALL => node.refreshed = true,
-            0x11 => return Err(damaged("refreshing some elements is not written by this engine")),
+            0x11 => {
+                let activation = number(&mut rest)?;
+                let own = lens.get(activation).ok_or_else(|| damaged("a step names an activation that does not exist"))?;
+                skip_masks(&mut rest, &[*own])?;
+            }
             0x20 => {
                 let disjunct = number(&mut rest)?;
                 number(&mut rest)?;

@@ -182,8 +182,9 @@ impl Solver<'_> {
         if let Some(begun) = &self.begun {
             recorded.trees.clone_from(&begun.proof.trees);
             recorded.fresh.clone_from(&begun.proof.fresh);
-        } else if self.config.record.is_some() {
-            recorded.trees.resize_with(self.query.cases.len(), Arc::default);
+        } else if let Some(files) = &self.config.record {
+            let lens = files.read().and_then(|read| read.lens()).unwrap_or_default();
+            recorded.trees.resize_with(self.query.cases.len(), || Arc::new(Log::about(&lens)));
         }
         for (done, case) in self.query.cases.iter().enumerate() {
             if semantics == Semantics::Real && self.config.record.is_none() && witness::excludes_point(self.network, case) {

@@ -63,6 +63,8 @@ enum Effort {
     Intervals,
     /// Fresh lines of all elements of open sign.
     Lines,
+    /// Both in turns, layer by layer.
+    Layers,
 }
 
 /// Clipping is recorded where it takes away this share of some input's range.
@@ -127,8 +129,12 @@ impl<'a> Checked<'a> {
     }
 
     /// What is tried at a node, one after the other.
-    fn efforts(&self, node: NodeId) -> [Effort; 2] {
-        if node == 0 || !self.plan.lined { [Effort::Intervals, Effort::Lines] } else { [Effort::Inherited, Effort::Lines] }
+    fn efforts(&self, node: NodeId) -> &'static [Effort] {
+        match self.plan.lined {
+            _ if node == 0 => &[Effort::Intervals, Effort::Layers],
+            true => &[Effort::Inherited, Effort::Lines],
+            false => &[Effort::Intervals, Effort::Lines],
+        }
     }
 
     /// Upper forms of the open disjuncts' objectives and of the cuts, by sweeps over the node's present facts.
@@ -144,7 +150,6 @@ impl<'a> Checked<'a> {
         for (&r, cut) in objectives.cuts.iter().zip(&self.case.cuts) {
             forms[r] = form(&cut.0, cut.1, 0.0);
         }
-        relaxed.forget_from(0);
         relaxed.prepare(self.plan.nodes.len(), state);
         let open: Vec<usize> = state.open.iter().map(|&d| d as usize).collect();
         let mut rows = rows_of(objectives, &open);
@@ -165,7 +170,7 @@ impl<'a> Checked<'a> {
 
     /// Drops what the forms exclude, as far as the checker agrees; says what is left.
     fn judge(&self, node: &mut Node) -> Judgement {
-        node.state.concretise();
+        node.stepper.settle(&mut node.state);
         if node.state.void {
             return Judgement { margin: f64::INFINITY, ..Judgement::default() };
         }
@@ -189,25 +194,43 @@ impl<'a> Checked<'a> {
 
     /// Intervals that change nothing are not recorded.
     fn tighten(&self, effort: Effort, node: &mut Node) {
+        if effort == Effort::Lines {
+            let mut step = Steps::default();
+            step.refresh_all();
+            return node.take(&step, &self.case);
+        }
+        if effort == Effort::Inherited {
+            return;
+        }
+        for activation in (0..self.plan.activations.len()).take_while(|_| !(self.stop)()) {
+            self.take_intervals(activation, node);
+            if effort == Effort::Layers {
+                self.take_lines(activation, node);
+            }
+        }
+    }
+
+    fn take_intervals(&self, activation: usize, node: &mut Node) {
         let mut step = Steps::default();
-        match effort {
-            Effort::Inherited => {}
-            Effort::Intervals => {
-                for activation in 0..self.plan.activations.len() {
-                    step.clear();
-                    step.refresh_by_intervals(activation);
-                    let before = (node.state.below.clone(), node.state.above.clone());
-                    let written = node.steps.bytes().len();
-                    node.take(&step, &self.case);
-                    if before == (node.state.below.clone(), node.state.above.clone()) {
-                        node.steps.cut(written);
-                    }
-                }
-            }
-            Effort::Lines => {
-                step.refresh_all();
-                node.take(&step, &self.case);
-            }
+        step.refresh_by_intervals(activation);
+        let place = &self.plan.activations[activation];
+        let ends = |state: &State| [&state.below, &state.above].map(|ends| ends[place.start..][..place.len].to_vec());
+        let (before, written) = (ends(&node.state), node.steps.bytes().len());
+        node.take(&step, &self.case);
+        if before == ends(&node.state) {
+            node.steps.cut(written);
+        }
+    }
+
+    /// Fresh lines of the elements of an activation that intervals leave open; as many as a step for all layers would choose.
+    fn take_lines(&self, activation: usize, node: &mut Node) {
+        let place = &self.plan.activations[activation];
+        node.stepper.settle(&mut node.state);
+        let elements = node.stepper.open_elements(activation, &node.state);
+        if !elements.is_empty() {
+            let mut step = Steps::default();
+            step.refresh_some(activation, place.len, elements.iter().map(|&j| j as usize));
+            node.take(&step, &self.case);
         }
     }
 
@@ -284,7 +307,7 @@ impl<'a> Method for Checked<'a> {
         stepper.begin();
         let mut node = Node { stepper, state: part.state.clone(), steps: Steps::default() };
         let (mut judgement, mut margin) = (Judgement::default(), f64::INFINITY);
-        for effort in self.efforts(part.node) {
+        for &effort in self.efforts(part.node) {
             if (self.stop)() {
                 return Step::Stuck { bound: part.bound, part };
             }

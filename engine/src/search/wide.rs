@@ -97,8 +97,10 @@ pub fn decide(
     let recorded = || {
         root.record.and_then(|record| {
             let alike = solver.config.record.as_ref()?.read().ok()?.plan().is_ok_and(is_piecewise_linear);
-            let plainly = if alike { root.decide_plainly(record.log, statistics) } else { None };
-            plainly.or_else(|| root.decide_recorded(statistics)).or_else(|| root.decide_checked(record, statistics))
+            let plainly = if alike && !root.forward_pays() { root.decide_plainly(record.log, statistics) } else { None };
+            // Where few inputs vary and rows are dear, trees of neurons are dearer still.
+            let by_neurons = || if root.forward_pays() { None } else { root.decide_recorded(statistics) };
+            plainly.or_else(by_neurons).or_else(|| root.decide_checked(record, statistics))
         })
     };
     match by_neurons.or_else(recorded) {
