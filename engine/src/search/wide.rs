@@ -11,7 +11,7 @@ use super::forms::{Judgement, bound_rows};
 use super::neurons::{CHAIN_ROUNDS, GRAPH_ROUNDS, Left, Neurons, Round, SECOND_ROUNDS, resumed};
 use super::probe::{AttackPart, Probe};
 use super::tree::{self, End, Method};
-use super::{Reason, Statistics, problem};
+use super::{Reason, SemanticsChoice, Statistics, problem};
 use crate::bounds::chain::{Chain, Objectives};
 use crate::bounds::neurons::{GraphRows, Known, Layers, Recorder, Relaxed};
 use crate::bounds::{Network, Plan, Relaxation};
@@ -31,6 +31,8 @@ const MOST_SPLIT_INPUTS: usize = 64;
 const DEAR_ROWS: f64 = 100.0;
 /// Multiplications per second and thread that effort is planned with.
 const SPEED: f64 = 1e10;
+/// Parts of a search by the checker's steps before it is asked whether the real network alone would be easier.
+const SHORT: u64 = 128;
 /// Seconds to plan for where there is no limit.
 const UNLIMITED: f64 = 600.0;
 
@@ -487,7 +489,18 @@ impl Root<'_> {
         let method = Checked::new((read, record.case), self.semantics, self.probe(&check, &attack), record.log, splits, &stop)?;
         let starts = method.starts()?;
         let shown = 1.0 - starts.iter().map(|part| method.share(part)).sum::<f64>();
-        let result = tree::search(&method, starts, self.solver.config, self.solver.deadline, self.solver.observer);
+        let (config, deadline, observer) = (self.solver.config, self.solver.deadline, self.solver.observer);
+        let mut result = tree::search_some(&method, starts, 0, SHORT, config, deadline, observer);
+        if result.end == End::Paused {
+            if config.semantics == SemanticsChoice::Auto && self.semantics == Semantics::Both && self.is_plain_as_real(record) {
+                let why = "both: the whole box is open only for the deployed network's rounding, and splitting it does not help soon";
+                return Some(CaseOutcome::Open(Reason::Precision(why.into()), Some(result.worst)));
+            }
+            let rest = tree::search_some(&method, std::mem::take(&mut result.open), result.steps, u64::MAX, config, deadline, observer);
+            let (steps, proved, margin) = (result.steps + rest.steps, result.proved + rest.proved, result.margin.min(rest.margin));
+            let stuck = result.stuck.into_iter().chain(rest.stuck).collect();
+            result = tree::Result { steps, proved, margin, stuck, ..rest };
+        }
         if result.end == End::Done && !result.stuck.is_empty() && !splits && !self.solver.stopped() {
             return None;
         }
@@ -495,6 +508,17 @@ impl Root<'_> {
         let outcome = self.ended(result, f64::INFINITY, statistics);
         statistics.proved += shown;
         Some(outcome)
+    }
+
+    /// True if the checker's bounds of the whole box decide for the real network.
+    fn is_plain_as_real(&self, record: Record) -> bool {
+        let Some(Ok(read)) = self.solver.config.record.as_ref().map(|files| files.read()) else { return false };
+        let (stop, log) = (|| self.solver.stopped(), Log::default());
+        let (check, attack) = self.looking();
+        let probe = Probe { look: false, ..self.probe(&check, &attack) };
+        let Some(method) = Checked::new((read, record.case), Semantics::Real, probe, &log, false, &stop) else { return false };
+        let root = method.starts().and_then(|mut parts| parts.pop());
+        root.is_some_and(|root| matches!(method.bound(root, false, &mut method.workspace()), tree::Step::Closed { .. }))
     }
 
     /// Inputs that vary by more than what rounding takes.
