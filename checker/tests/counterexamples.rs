@@ -7,11 +7,11 @@ use checker::case::Prepared;
 use checker::certificate::{Cursor, write_varint};
 use checker::exact::Rational;
 use checker::network::{Network, Operation};
-use checker::plan::Plan;
+use checker::plan::{Plan, Step};
 use checker::query::{Case, Constraint};
 use checker::relax::Relaxed;
 use checker::rounding::Deployed;
-use checker::state::State;
+use checker::state::{Phase, State};
 use checker::steps::{End, Stepper};
 use support::{Random, evaluate, exact, less, random_network};
 
@@ -41,35 +41,54 @@ fn around(random: &mut Random, dims: usize) -> (Vec<f64>, Vec<f64>, Vec<f64>) {
     (end(-1.0, random), end(1.0, random), x.clone())
 }
 
-/// Weights of all rows and cuts: the same one, or different ones.
-fn weights(random: &mut Random, rows: usize, cuts: usize) -> Vec<u8> {
+/// Weights of all rows, cuts and phases: the same one, or different ones.
+fn weights(random: &mut Random, [rows, cuts, phases]: [usize; 3]) -> Vec<u8> {
     let mut bytes = Vec::new();
-    write_varint(&mut bytes, (rows + cuts) as u64);
+    write_varint(&mut bytes, (rows + cuts + phases) as u64);
     let same = random.below(2) == 0;
     let one = random.unit().abs() as f32;
-    for reference in (0..rows).map(|i| 4 * i).chain((0..cuts).map(|i| 4 * i + 1)) {
+    let kinds = [rows, cuts, phases].into_iter().enumerate();
+    for reference in kinds.flat_map(|(kind, count)| (0..count).map(move |i| 4 * i + kind)) {
         write_varint(&mut bytes, reference as u64);
         bytes.extend(if same { one } else { random.unit().abs() as f32 }.to_le_bytes());
     }
     bytes
 }
 
-/// All steps that use the only disjunct's rows and the cuts.
-fn steps(plan: &Plan, random: &mut Random, rows: usize, cuts: usize) -> Vec<Vec<u8>> {
+/// All steps that use the only disjunct's rows, the cuts and the phases.
+fn steps(plan: &Plan, random: &mut Random, [rows, cuts, phases]: [usize; 3]) -> Vec<Vec<u8>> {
     let mut steps: Vec<Vec<u8>> = if random.below(2) == 0 { vec![vec![0x10]] } else { vec![] };
     steps.extend((0..rows).map(|row| vec![0x20, 0, row as u8]));
     for code in [&[0x21, 0][..], &[0x22, 0], &[0x30], &[0x21, 0]] {
-        steps.push([code, &weights(random, rows, cuts)].concat());
+        steps.push([code, &weights(random, [rows, cuts, phases])].concat());
     }
     for _ in 0..3 {
         // No multipliers are given: those of the lines, or none.
-        steps.push([&[0x14, random.below(2) as u8][..], &weights(random, rows, cuts), &[0]].concat());
+        steps.push([&[0x14, random.below(2) as u8][..], &weights(random, [rows, cuts, 0]), &[0]].concat());
         steps.extend(support::narrows::several(plan, [rows, cuts], 0, random).into_iter().filter(|s| s[0] == 0x14));
     }
     steps
 }
 
+/// Fixes some hinges to the side on which the point is, either one where it is on both.
+fn fix(state: &mut State, plan: &Plan, values: &[Vec<Rational>], network: &Network, random: &mut Random) {
+    for (number, activation) in plan.activations.iter().enumerate() {
+        if !matches!(plan.nodes[activation.node].step, Step::Hinge(..)) {
+            continue;
+        }
+        for element in (0..activation.len).filter(|_| random.below(3) == 0).collect::<Vec<_>>() {
+            let sign = values[network.nodes[activation.node].inputs[0]][element].sign();
+            let active = sign > 0 || (sign == 0 && random.below(2) == 0);
+            state.fix(plan, Phase { activation: number as u32, element: element as u32, active });
+        }
+    }
+}
+
 fn assert_kept(state: &State, x: &[f64], what: &str) {
+    for line in state.phase_lines.chunks_exact(x.len() + 1).filter(|line| line.iter().all(|k| k.is_finite())) {
+        let sum = x.iter().zip(line).fold(exact(line[x.len()]), |sum, (&x, &v)| sum.plus(&exact(v).times(&exact(x))));
+        assert!(sum.sign() >= 0, "{what}: a phase's line is negative");
+    }
     assert!(!state.void && state.open == [0], "{what} excludes the point");
     let inside = x.iter().zip(&state.low).zip(&state.high).all(|((x, l), h)| l <= x && x <= h);
     assert!(inside, "{what} leaves {x:?} out of {:?} to {:?}", state.low, state.high);
@@ -101,12 +120,17 @@ fn no_step_excludes_a_counterexample_on_the_boundary_of_everything() {
         let rows = through(&mut random, &point, &outputs);
         let cuts = if random.below(3) > 0 { through(&mut random, &point, &[]) } else { vec![] };
         let all = |x: &[f64]| x.iter().map(|&x| exact(x)).collect();
-        let steps = steps(&plan, &mut random, rows.len(), cuts.len());
+        let counts = [rows.len(), cuts.len()];
         let case = Case { low: all(&low), high: all(&high), cuts, disjuncts: vec![rows] };
         let deployed = Deployed::new(Semantics::Real, false);
         let Ok(case) = Prepared::new(&case, &plan, Semantics::Real, deployed) else { continue };
         let mut stepper = Stepper::new(Relaxed::new(&plan, deployed));
         let mut state = case.root(&mut stepper.relaxed, &mut stepper.batch);
+        if random.below(2) == 0 {
+            fix(&mut state, &plan, &values, &network, &mut random);
+        }
+        let steps = steps(&plan, &mut random, [counts[0], counts[1], state.phases.len()]);
+        assert_kept(&state, &x, "the root");
         for step in steps {
             let what = format!("network {seed}: step {:#x}", step[0]);
             let bytes = [&step[..], &[0x52]].concat();
@@ -120,4 +144,36 @@ fn no_step_excludes_a_counterexample_on_the_boundary_of_everything() {
         }
     }
     assert!(accepted > 8000, "{accepted}");
+}
+
+/// Intervals of one number are not empty.
+#[test]
+fn intervals_of_one_number_are_not_empty() {
+    let mut b = support::Builder::default();
+    let input = b.node(1, vec![], Operation::Input);
+    let out = b.node(1, vec![input], Operation::Hinge(0.0));
+    b.network.outputs.push(out);
+    let plan = Plan::new(&b.network).expect("a network");
+    let point = || {
+        let mut state = State::root(&plan, vec![0.0], vec![0.0], 1);
+        (state.below[0], state.above[0]) = (0.0, 0.0);
+        state
+    };
+    assert!(!point().void);
+    for active in [false, true] {
+        let mut state = point();
+        state.fix(&plan, Phase { activation: 0, element: 0, active });
+        assert!(!state.void);
+    }
+    let mut state = point();
+    state.notice_empty();
+    state.concretise();
+    state.meet(0, false, 0.0);
+    state.meet(0, true, 0.0);
+    state.fixed[0] = true;
+    state.adopt(&plan, 0, false, &[1.0], 0.0);
+    state.adopt(&plan, 0, true, &[-1.0], 0.0);
+    assert!(!state.void && (state.below[0], state.above[0]) == (0.0, 0.0));
+    let empty = State::root(&plan, vec![0.0], vec![-1.0], 1);
+    assert!(empty.void);
 }
