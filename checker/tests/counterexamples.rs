@@ -6,14 +6,14 @@ use checker::Semantics;
 use checker::case::Prepared;
 use checker::certificate::{Cursor, write_varint};
 use checker::exact::Rational;
-use checker::network::{Network, Operation};
+use checker::network::{Linear, Network, Operation};
 use checker::plan::{Plan, Step};
 use checker::query::{Case, Constraint};
 use checker::relax::Relaxed;
 use checker::rounding::Deployed;
 use checker::state::{Phase, State};
 use checker::steps::{End, Stepper};
-use support::{Random, evaluate, exact, less, random_network};
+use support::{Builder, Random, evaluate, exact, less, random_network};
 
 /// Numbers of many sizes with a full mantissa.
 fn number(random: &mut Random) -> f64 {
@@ -31,6 +31,19 @@ fn through(random: &mut Random, x: &[Rational], y: &[Rational]) -> Vec<Constrain
     let [a, b] = std::array::from_fn(|_| (terms(x, random), terms(y, random)));
     let against = |a: &[Rational], b: &[Rational]| -> Vec<Rational> { a.iter().zip(b).map(|(a, b)| a.plus(b).negated()).collect() };
     vec![row(&a.0, &a.1), row(&b.0, &b.1), row(&against(&a.0, &b.0), &against(&a.1, &b.1))]
+}
+
+/// As many inputs as there are dimensions, and one sum of them before leaky hinges.
+fn several_inputs(random: &mut Random, dims: usize) -> Network {
+    let mut b = Builder::default();
+    let inputs: Vec<usize> = (0..dims).map(|_| b.node(1, vec![], Operation::Input)).collect();
+    let parts = inputs.into_iter().map(|input| (input, Linear::Dense(random.weights(3, false)))).collect();
+    let bias = random.weights(3, false);
+    let sum = b.affine(parts, 3, bias);
+    let hinge = b.node(3, vec![sum], Operation::Hinge([0.0, 0.1f32 as f64][random.below(2)]));
+    let out = b.dense(hinge, 2, true, false, random);
+    b.network.outputs.push(out);
+    b.network
 }
 
 /// A point, and a box around it: itself, a few units wide, or wide.
@@ -65,8 +78,8 @@ fn steps(plan: &Plan, random: &mut Random, [rows, cuts, phases]: [usize; 3]) -> 
     for _ in 0..3 {
         // No multipliers are given: those of the lines, or none.
         steps.push([&[0x14, random.below(2) as u8][..], &weights(random, [rows, cuts, 0]), &[0]].concat());
-        steps.extend(support::narrows::several(plan, [rows, cuts], 0, random).into_iter().filter(|s| s[0] == 0x14));
     }
+    steps.extend(support::narrows::several(plan, [rows, cuts], 0, random));
     steps
 }
 
@@ -111,7 +124,10 @@ fn no_step_excludes_a_counterexample_on_the_boundary_of_everything() {
     let mut accepted = 0;
     for seed in 0..1500 {
         let dims = 1 + random.below(3);
-        let network = random_network(&mut random, dims, seed % 4 == 0);
+        let network = match seed % 5 {
+            4 => several_inputs(&mut random, dims),
+            _ => random_network(&mut random, dims, seed % 4 == 0),
+        };
         let plan = Plan::new(&network).expect("a network");
         let (low, high, x) = around(&mut random, dims);
         let point: Vec<Rational> = x.iter().map(|&x| exact(x)).collect();
@@ -149,7 +165,7 @@ fn no_step_excludes_a_counterexample_on_the_boundary_of_everything() {
 /// Intervals of one number are not empty.
 #[test]
 fn intervals_of_one_number_are_not_empty() {
-    let mut b = support::Builder::default();
+    let mut b = Builder::default();
     let input = b.node(1, vec![], Operation::Input);
     let out = b.node(1, vec![input], Operation::Hinge(0.0));
     b.network.outputs.push(out);

@@ -10,7 +10,7 @@ use checker::network::{Affine, Linear, Network, Operation};
 use checker::plan::Plan;
 use checker::query::{Case, Constraint};
 use checker::rounding::Deployed;
-use support::{Builder, after, exact};
+use support::{Builder, after, exact, less};
 
 /// Three inputs, and one node of `len` elements that reads them; an output.
 fn with(len: usize, inputs: Vec<usize>, operation: Operation) -> Network {
@@ -56,24 +56,67 @@ fn networks_that_contradict_themselves_are_refused() {
     assert!(!fits(2, &[0], Operation::Curve(Function::Power(2))) && !fits(2, &[0], Operation::Product));
 }
 
-/// `x0 + x1` of two selections, as deployed: 1 and `2^-30` make 1.
+/// `x0 + x1` as deployed, of two selections or what looks alike: 1 and `2^-30` make 1.
 #[test]
-fn a_sum_of_two_selections_rounds() {
+fn a_sum_of_selections_rounds() {
     let small = 2f64.powi(-30);
-    for parts in [[vec![0u32], vec![1]], [vec![1], vec![0]]] {
-        let mut b = Builder::default();
-        let input = b.node(2, vec![], Operation::Input);
-        let selections = parts.map(|source| (input, Linear::Select(source)));
-        let sum = b.affine(selections.into(), 1, vec![]);
-        let out = b.node(1, vec![sum], Operation::Hinge(0.0));
-        b.network.outputs.push(out);
-        let plan = Plan::new(&b.network).expect("a network");
+    let pick = |i: u32| Linear::Select(vec![i]);
+    let dense = Linear::Dense(vec![0.0, 1.0]);
+    let sums = [vec![pick(0), pick(1)], vec![pick(1), pick(0)], vec![pick(0), dense.clone()], vec![dense, pick(0)], vec![pick(0)]];
+    for (number, sum) in sums.into_iter().enumerate() {
         for sign in [1.0, -1.0] {
+            let mut b = Builder::default();
+            let input = b.node(2, vec![], Operation::Input);
+            let bias = if sum.len() == 1 { vec![sign * small] } else { vec![] };
+            let sum = b.affine(sum.iter().map(|part| (input, part.clone())).collect(), 1, bias);
+            let out = b.node(1, vec![sum], Operation::Hinge(0.0));
+            b.network.outputs.push(out);
+            let plan = Plan::new(&b.network).expect("a network");
             let x = [sign, sign * small];
             let state = after(&[0x10, 0x13, 0], &plan, Semantics::Both, &x, &x);
-            assert!(state.below[0] <= sign && state.above[0] >= sign, "{} to {}", state.below[0], state.above[0]);
+            assert!(state.below[0] <= sign && state.above[0] >= sign, "{number}: {} to {}", state.below[0], state.above[0]);
             assert!(state.below[0] <= sign + sign * small && state.above[0] >= sign + sign * small);
         }
+    }
+}
+
+/// Sixty small coefficients and a large one sum at the input, where each rounds.
+#[test]
+fn values_that_many_nodes_read_pay_for_every_sum() {
+    for (large, small) in [(2f64.powi(53), 1.0001), (2f64.powi(53), 0.9999), (-(2f64.powi(53)), 0.9999)] {
+        for last in [false, true] {
+            let mut b = Builder::default();
+            let input = b.node(1, vec![], Operation::Input);
+            let mut weights = vec![small; 60];
+            weights.insert(if last { 60 } else { 0 }, large);
+            let readers: Vec<usize> = weights.iter().map(|&w| b.affine(vec![(input, Linear::Scale(vec![w]))], 1, vec![])).collect();
+            let sum = b.affine(readers.into_iter().map(|r| (r, Linear::Scale(vec![1.0]))).collect(), 1, vec![]);
+            let out = b.node(1, vec![sum], Operation::Hinge(1.0));
+            b.network.outputs.push(out);
+            let plan = Plan::new(&b.network).expect("a network");
+            let state = after(&[0x10], &plan, Semantics::Real, &[1.0], &[1.0]);
+            let value = weights.iter().fold(exact(0.0), |sum, &w| sum.plus(&exact(w)));
+            assert!(!less(&value, &exact(state.below[0])) && !less(&exact(state.above[0]), &value), "{large} {small} {last}");
+        }
+    }
+}
+
+/// The cap of a leaky hinge alone is what the deployed hinge may be at most.
+#[test]
+fn caps_of_leaky_hinges_pay_for_their_product() {
+    let mut b = Builder::default();
+    let input = b.node(1, vec![], Operation::Input);
+    let out = b.node(1, vec![input], Operation::Hinge(0.1f32 as f64));
+    b.network.outputs.push(out);
+    let plan = Plan::new(&b.network).expect("a network");
+    let mut random = support::Random(62);
+    for case in 0..300 {
+        let x = [-1.0, -1e-38, -1e-44, -1e30][case % 4] * random.unit().abs() as f32;
+        let state = after(&[0x31, 0, 0, 0], &plan, Semantics::Both, &[x.into()], &[x.into()]);
+        let shown = format!("{:?}", state.caps[0]);
+        let bias = shown.split("bias: ").nth(1).and_then(|b| b.split([' ', ',']).next()).expect("a constant");
+        let bias: f64 = bias.parse().expect("a number");
+        assert!((x * 0.1f32) as f64 <= bias && bias < 0.5 * x as f64 * 0.1 + 1e-30, "{x:e}: {bias:e}");
     }
 }
 
@@ -109,7 +152,7 @@ fn cases_of_other_shapes_are_refused() {
 
 /// A third and two thirds sum to one, but not as binary32 numbers.
 #[test]
-fn cuts_allow_for_inputs_that_are_rounded() {
+fn cuts_and_boxes_allow_for_inputs_that_are_rounded() {
     let network = with(3, vec![0], Operation::Hinge(0.0));
     let plan = Plan::new(&network).expect("a network");
     let deployed = Deployed::new(Semantics::Both, false);
@@ -120,10 +163,14 @@ fn cuts_allow_for_inputs_that_are_rounded() {
         let value = a.iter().zip(&x).fold(exact(0.0), |sum, (&a, &x)| sum.plus(&exact(a).times(&exact(x))));
         let inputs = a.iter().map(|&a| exact(a)).enumerate().collect();
         let cut = Constraint { inputs, outputs: vec![], constant: value.negated(), strict: false };
-        let ends = |by: f64| x.iter().map(|&x| exact(x + by)).collect();
+        let ends = |by: f64| -> Vec<_> { x.iter().map(|&x| exact(x + by)).collect() };
         let case = Case { low: ends(-1.0), high: ends(1.0), cuts: vec![cut], disjuncts: vec![vec![]] };
         let case = Prepared::new(&case, &plan, Semantics::Both, deployed).expect("a case");
         let (v, k) = &case.cuts[0];
+        let alone = Case { low: ends(0.0), high: ends(0.0), cuts: vec![], disjuncts: vec![] };
+        let alone = Prepared::new(&alone, &plan, Semantics::Both, deployed).expect("a case");
+        let inside = |(d, &x): (usize, &f64)| [x, x as f32 as f64].iter().all(|&x| alone.low[d] <= x && x <= alone.high[d]);
+        assert!(x.iter().enumerate().all(inside), "{x:?}");
         for point in [x.clone(), x.iter().map(|&x| x as f32 as f64).collect()] {
             let sum = v.iter().zip(&point).fold(exact(*k), |sum, (&v, &x)| sum.plus(&exact(v).times(&exact(x))));
             assert!(sum.sign() >= 0, "{point:?} is cut off");
