@@ -56,11 +56,13 @@ fn pieces(function: Function, low: f64, high: f64) -> Vec<Piece> {
     };
     let mut ends: Vec<f64> = (0..=count).map(end).chain(function.corners().into_iter().filter(|&x| low < x && x < high)).collect();
     ends.sort_unstable_by(f64::total_cmp);
-    let piece = |ends: &[f64]| {
-        let (a, b) = (ends[0], ends[1]);
-        Piece { ends: (a, b), values: (function.at(a), function.at(b)), range: function.range(a, b), bend: function.bend(a, b) }
+    let known: Vec<(f64, Interval)> = ends.into_iter().map(|x| (x, function.at(x))).collect();
+    let piece = |ends: &[(f64, Interval)]| {
+        let ((a, first), (b, last)) = (ends[0], ends[1]);
+        let values = (first, last);
+        Piece { ends: (a, b), values, range: function.range_between(a, b, values), bend: function.bend(a, b, values) }
     };
-    ends.windows(2).map(piece).collect()
+    known.windows(2).map(piece).collect()
 }
 
 impl Piece {

@@ -37,16 +37,21 @@ const MOST_ANGLE: f64 = 1024.0;
 impl Function {
     /// Contains `f(x)` for all `x` in `[low, high]`; unbounded where nothing is known (NaN, ends the wrong way round).
     pub fn range(self, low: f64, high: f64) -> Interval {
+        self.range_between(low, high, (self.at(low), self.at(high)))
+    }
+
+    /// The same, given the values at both ends.
+    pub fn range_between(self, low: f64, high: f64, (a, b): (Interval, Interval)) -> Interval {
         // False for NaN too.
         if !(low <= high) {
             return WHOLE;
         }
         match self {
-            Function::Sigmoid | Function::Tanh | Function::Floor | Function::Clip(..) => (self.at(low).0, self.at(high).1),
+            Function::Sigmoid | Function::Tanh | Function::Floor | Function::Clip(..) => (a.0, b.1),
             Function::Power(n) => power_range(low, high, n),
-            Function::Reciprocal if low > 0.0 || high < 0.0 => (self.at(high).0, self.at(low).1),
+            Function::Reciprocal if low > 0.0 || high < 0.0 => (b.0, a.1),
             Function::Reciprocal => WHOLE,
-            Function::Sine | Function::Cosine => self.wave_range(low, high),
+            Function::Sine | Function::Cosine => wave_range(low, high, (a, b)),
         }
     }
 
@@ -67,17 +72,18 @@ impl Function {
         }
     }
 
-    /// Contains `f''(x)` for all `x` in `[low, high]`: `f(x) - b x^2 / 2` is convex there for the least `b`, concave for the greatest.
-    pub fn bend(self, low: f64, high: f64) -> Interval {
+    /// Contains `f''(x)` for all `x` in `[low, high]`, given the values at both ends: `f(x) - b x^2 / 2` is convex there for the least `b`,
+    /// concave for the greatest.
+    pub fn bend(self, low: f64, high: f64, (a, b): (Interval, Interval)) -> Interval {
         if !(low <= high) {
             return WHOLE;
         }
         match self {
-            // s'' = s' (1 - 2 s), s' = s (1 - s) <= 1/4 and the greatest |s''| is sqrt(3) / 18.
-            Function::Sigmoid => one_sided(low, high, 0.0963, |a| sigmoid(-a).1),
-            // t'' = -2 t (1 - t^2): the greatest is 4 sqrt(3) / 9; 1 - t^2 <= 4 e^{-2 |x|}.
-            Function::Tanh => one_sided(low, high, 0.7699, |a| 8.0 * exponential(-2.0 * a).1 * (1.0 + 4.0 * UNIT)),
-            Function::Sine | Function::Cosine => negated(self.wave_range(low, high)),
+            // s'' = s' (1 - 2 s), s' = s (1 - s): no larger than s or 1 - s, and the greatest is sqrt(3) / 18.
+            Function::Sigmoid => one_sided(low, high, 0.0963, ((1.0 - a.0).next_up(), b.1)),
+            // t'' = -2 t (1 - t^2): no larger than 2 (1 - t^2), and the greatest is 4 sqrt(3) / 9.
+            Function::Tanh => one_sided(low, high, 0.7699, (steepness(a.0), steepness(b.1))),
+            Function::Sine | Function::Cosine => negated(wave_range(low, high, (a, b))),
             Function::Power(n) => {
                 let factor = f64::from(n) * f64::from(n - 1);
                 let (least, most) = if n == 2 { (1.0, 1.0) } else { power_range(low, high, n - 2) };
@@ -110,13 +116,18 @@ impl Function {
             Function::Floor | Function::Clip(..) => (0.0, 0.0),
         }
     }
+}
 
-    /// Two values and the second derivative, which is at least -1 and at most 1.
-    fn wave_range(self, low: f64, high: f64) -> Interval {
-        let (a, b, width) = (self.at(low), self.at(high), (high - low).next_up());
-        let reach = (0.125 * width * width).next_up();
-        ((a.0.min(b.0) - reach).next_down().max(-1.0), (a.1.max(b.1) + reach).next_up().min(1.0))
-    }
+/// Of a sine or cosine, whose second derivative is at least -1 and at most 1, given the values at both ends.
+fn wave_range(low: f64, high: f64, (a, b): (Interval, Interval)) -> Interval {
+    let width = (high - low).next_up();
+    let reach = (0.125 * width * width).next_up();
+    ((a.0.min(b.0) - reach).next_down().max(-1.0), (a.1.max(b.1) + reach).next_up().min(1.0))
+}
+
+/// At least `2 (1 - t^2)`, for the end of an enclosure of a tanh that is nearer to 0.
+fn steepness(t: f64) -> f64 {
+    (2.0 * (1.0 - (t * t).next_down())).next_up()
 }
 
 /// Of a function that is linear but for a bend upward and one downward.
@@ -129,12 +140,11 @@ fn negated((low, high): Interval) -> Interval {
 }
 
 /// The second derivative of an odd function (plus a constant), at least 0 left of 0 and at most 0 right of it: no larger
-/// than `most`, and than what falls with the distance from 0.
-fn one_sided(low: f64, high: f64, most: f64, falling: impl Fn(f64) -> f64) -> Interval {
-    let reach = |distance: f64| most.min(falling(distance));
+/// than `most`, right of 0 than the first number, left of it than the second.
+fn one_sided(low: f64, high: f64, most: f64, (right, left): (f64, f64)) -> Interval {
     match () {
-        _ if low >= 0.0 => (-reach(low), 0.0),
-        _ if high <= 0.0 => (0.0, reach(-high)),
+        _ if low >= 0.0 => (-most.min(right), 0.0),
+        _ if high <= 0.0 => (0.0, most.min(left)),
         _ => (-most, most),
     }
 }

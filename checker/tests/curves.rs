@@ -141,7 +141,7 @@ fn second_derivatives_are_enclosed() {
             if !defined(function, on) || on.0.abs().max(on.1.abs()) > 1e3 {
                 continue;
             }
-            let (x, bend) = (inside(&mut random, on), function.bend(on.0, on.1));
+            let (x, bend) = (inside(&mut random, on), function.bend(on.0, on.1, (function.at(on.0), function.at(on.1))));
             let e = (-x.abs()).exp();
             let t = x.tanh();
             let second = match function {

@@ -16,7 +16,7 @@ fn halfway_numbers_round_to_even_and_others_to_the_nearest() {
         let tiny = Rational::from_f64(scale * 2f64.powi(-200)).expect("finite");
         let half = exact((a as f64 + b as f64) / 2.0);
         let nearest = |x: &Rational| if sign > 0.0 { x.nearest_f32() } else { x.negated().nearest_f32().map(|x| -x) };
-        let even = if a.to_bits() % 2 == 0 { a } else { b };
+        let even = if a.to_bits().is_multiple_of(2) { a } else { b };
         assert_eq!((nearest(&half), nearest(&half.plus(&tiny)), nearest(&half.minus(&tiny))), (Some(even), Some(b), Some(a)));
         let (c, ulp) = (scale * (1.0 + random.unit().abs()), scale * 2f64.powi(-52));
         let half = exact(c).plus(&exact(ulp / 2.0));
