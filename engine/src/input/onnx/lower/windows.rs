@@ -170,10 +170,11 @@ pub(super) fn conv_transpose(cx: &mut Lowering, call: &Call) -> Result<Vec<Value
     window.check()?;
     let mut size = [1, 1];
     for axis in 0..2 {
-        let reach = (planes.size[axis] - 1) * strides[axis] + dilations[axis] * (kernel[axis] - 1) + 1 + extra[axis];
+        let reach = (planes.size[axis] - 1) * strides[axis] + dilations[axis] * (kernel[axis] - 1) + 1;
+        let reach = reach.checked_add(extra[axis]).ok_or("output_padding is too large")?;
         size[axis] = reach.checked_sub(begin[axis] + end[axis]).filter(|&s| s > 0).ok_or("pads cut away the whole result")?;
     }
-    let channels = per_group * groups;
+    let channels = per_group.checked_mul(groups).ok_or_else(|| format!("{per_group} channels in {groups} groups are too many"))?;
     let shape = planes.shape(channels, size);
     element_count(&shape)?;
     let window = Window { input: size, ..window };
