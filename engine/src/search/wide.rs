@@ -1,6 +1,8 @@
 //! Networks that the chain engine does not take: bounds of the whole box in steps of growing cost, a longer attack,
 //! and branch and bound on inputs where few of them vary.
 
+mod by_checker;
+
 use checker::Semantics;
 
 use super::attack::{Attack, Effort};
@@ -31,8 +33,6 @@ const MOST_SPLIT_INPUTS: usize = 64;
 const DEAR_ROWS: f64 = 100.0;
 /// Multiplications per second and thread that effort is planned with.
 const SPEED: f64 = 1e10;
-/// Parts of a search by the checker's steps before it is asked whether the real network alone would be easier.
-const SHORT: u64 = 128;
 /// Seconds to plan for where there is no limit.
 const UNLIMITED: f64 = 600.0;
 
@@ -477,48 +477,6 @@ impl Root<'_> {
     fn probe<'p>(&'p self, check: &'p (dyn Fn(&[f64]) -> bool + Sync), attack: &'p AttackPart<'p>) -> Probe<'p> {
         let (look, whole) = (self.solver.config.attack, &self.region);
         Probe { graph: self.solver.network, objectives: &self.double, check, attack, look, whole }
-    }
-
-    /// Branch and bound on inputs by the checker's own steps, where it reads the network: from the root, or from the open nodes of what is
-    /// recorded already.
-    fn decide_checked(&self, record: Record, statistics: &mut Statistics) -> Option<CaseOutcome> {
-        let read = self.solver.config.record.as_ref()?.read().ok()?;
-        let stop = || self.solver.stopped();
-        let (check, attack) = self.looking();
-        let splits = self.varying() <= MOST_SPLIT_INPUTS;
-        let method = Checked::new((read, record.case), self.semantics, self.probe(&check, &attack), record.log, splits, &stop)?;
-        let starts = method.starts()?;
-        let shown = 1.0 - starts.iter().map(|part| method.share(part)).sum::<f64>();
-        let (config, deadline, observer) = (self.solver.config, self.solver.deadline, self.solver.observer);
-        let mut result = tree::search_some(&method, starts, 0, SHORT, config, deadline, observer);
-        if result.end == End::Paused {
-            if config.semantics == SemanticsChoice::Auto && self.semantics == Semantics::Both && self.is_plain_as_real(record) {
-                let why = "both: the whole box is open only for the deployed network's rounding, and splitting it does not help soon";
-                return Some(CaseOutcome::Open(Reason::Precision(why.into()), Some(result.worst)));
-            }
-            let rest = tree::search_some(&method, std::mem::take(&mut result.open), result.steps, u64::MAX, config, deadline, observer);
-            let (steps, proved, margin) = (result.steps + rest.steps, result.proved + rest.proved, result.margin.min(rest.margin));
-            let stuck = result.stuck.into_iter().chain(rest.stuck).collect();
-            result = tree::Result { steps, proved, margin, stuck, ..rest };
-        }
-        if result.end == End::Done && !result.stuck.is_empty() && !splits && !self.solver.stopped() {
-            return None;
-        }
-        statistics.method = if result.steps > 1 { "branch and bound on inputs" } else { "bounds of the whole box" }.into();
-        let outcome = self.ended(result, f64::INFINITY, statistics);
-        statistics.proved += shown;
-        Some(outcome)
-    }
-
-    /// True if the checker's bounds of the whole box decide for the real network.
-    fn is_plain_as_real(&self, record: Record) -> bool {
-        let Some(Ok(read)) = self.solver.config.record.as_ref().map(|files| files.read()) else { return false };
-        let (stop, log) = (|| self.solver.stopped(), Log::default());
-        let (check, attack) = self.looking();
-        let probe = Probe { look: false, ..self.probe(&check, &attack) };
-        let Some(method) = Checked::new((read, record.case), Semantics::Real, probe, &log, false, &stop) else { return false };
-        let root = method.starts().and_then(|mut parts| parts.pop());
-        root.is_some_and(|root| matches!(method.bound(root, false, &mut method.workspace()), tree::Step::Closed { .. }))
     }
 
     /// Inputs that vary by more than what rounding takes.
