@@ -30,15 +30,48 @@ struct Piece {
 impl Lines {
     /// Of a function on `[low, high]`: the lines are lowest, and highest, over the middle.
     pub fn of(function: Function, low: f64, high: f64) -> Lines {
+        let curve = Curve::new(function, low, high);
+        Lines { upper: curve.upper(0.5), lower: curve.lower(0.5), range: curve.range }
+    }
+}
+
+/// A function on an interval, in pieces.
+pub struct Curve {
+    /// None where nothing is known.
+    pieces: Vec<Piece>,
+    /// Contains all values.
+    pub range: Interval,
+}
+
+impl Curve {
+    /// A function on `[low, high]`.
+    pub fn new(function: Function, low: f64, high: f64) -> Curve {
         let pieces: Vec<Piece> = if low <= high && (high - low).is_finite() { pieces(function, low, high) } else { Vec::new() };
-        if pieces.is_empty() {
-            return Lines { upper: (0.0, f64::INFINITY), lower: (0.0, f64::NEG_INFINITY), range: function.range(low, high) };
+        let range = match pieces.is_empty() {
+            true => function.range(low, high),
+            false => pieces.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |r, p| (r.0.min(p.range.0), r.1.max(p.range.1))),
+        };
+        Curve { pieces, range }
+    }
+
+    /// Slope and constant of a line above that is lowest at the share `at` of the interval.
+    pub fn upper(&self, at: f64) -> (f64, f64) {
+        self.line(at, 1.0)
+    }
+
+    /// Slope and constant of a line below that is highest at the share `at` of the interval.
+    pub fn lower(&self, at: f64) -> (f64, f64) {
+        let (slope, constant) = self.line(at, -1.0);
+        (slope, -constant)
+    }
+
+    /// `sign f(a) <= sign slope a + constant`.
+    fn line(&self, at: f64, sign: f64) -> (f64, f64) {
+        if self.pieces.is_empty() {
+            return (0.0, f64::INFINITY);
         }
-        let range = pieces.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |r, p| (r.0.min(p.range.0), r.1.max(p.range.1)));
-        let (above, below) = (hull_slope(&pieces, 1.0), hull_slope(&pieces, -1.0));
-        let upper = pieces.iter().map(|p| p.reach(above, 1.0)).fold(f64::NEG_INFINITY, greater);
-        let lower = -pieces.iter().map(|p| p.reach(below, -1.0)).fold(f64::NEG_INFINITY, greater);
-        Lines { upper: (above, upper), lower: (below, lower), range }
+        let slope = hull_slope(&self.pieces, sign, at);
+        (slope, self.pieces.iter().map(|p| p.reach(slope, sign)).fold(f64::NEG_INFINITY, greater))
     }
 }
 
@@ -86,8 +119,8 @@ impl Piece {
     }
 }
 
-/// The slope of the lowest line above `sign f` at the ends of the pieces, over the middle; nearly, which is enough.
-fn hull_slope(pieces: &[Piece], sign: f64) -> f64 {
+/// The slope of the lowest line above `sign f` at the ends of the pieces, at the share `at` of them; nearly, which is enough.
+fn hull_slope(pieces: &[Piece], sign: f64, at: f64) -> f64 {
     let first = pieces.first().map(|p| (p.ends.0, sign * p.values.0.0));
     let points = first.into_iter().chain(pieces.iter().map(|p| (p.ends.1, sign * p.values.1.0)));
     let mut hull: Vec<(f64, f64)> = Vec::with_capacity(pieces.len() + 1);
@@ -101,8 +134,8 @@ fn hull_slope(pieces: &[Piece], sign: f64) -> f64 {
         hull.push(point);
     }
     let [(low, _), .., (high, _)] = hull[..] else { return 0.0 };
-    let middle = 0.5 * low + 0.5 * high;
-    let edge = hull.windows(2).find(|w| w[1].0 >= middle).map_or(0.0, |w| (w[1].1 - w[0].1) / (w[1].0 - w[0].0));
+    let there = (1.0 - at) * low + at * high;
+    let edge = hull.windows(2).find(|w| w[1].0 >= there).map_or(0.0, |w| (w[1].1 - w[0].1) / (w[1].0 - w[0].0));
     if edge.is_finite() { sign * edge } else { 0.0 }
 }
 

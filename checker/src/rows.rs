@@ -4,6 +4,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::certificate::{Cursor, Fault};
+use crate::function::Interval;
 use crate::plan::{Plan, Step};
 use crate::relax::Relaxed;
 use crate::rounding::environment_is_default;
@@ -11,15 +12,26 @@ use crate::state::{State, upper_end};
 use crate::sweep::Batch;
 use crate::tree::MOST_DEPTH;
 
-/// Elements of ReLUs whose lower slope every leaf gives.
+/// Elements of ReLUs whose lower slope every leaf gives, and of functions for which it says where their line lies closest.
 #[derive(Debug, Default)]
 pub struct Free {
     /// Slopes per leaf.
     count: usize,
     /// Activations and elements, in the order of a leaf's slopes.
     elements: Vec<(usize, u32)>,
-    /// For each node of the plan: the place in a row and the number of the slope, of those whose sign is open.
-    pub places: Vec<Vec<(u32, u32)>>,
+    /// For each node of the plan those of which the lines leave a choice.
+    pub places: Vec<Vec<Place>>,
+}
+
+/// An element that a leaf chooses something for.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    /// The place in a row.
+    pub place: u32,
+    /// The number of the choice.
+    pub number: u32,
+    /// The operand's interval.
+    pub on: Interval,
 }
 
 /// A neuron on one side of zero, with the multiplier of that fact.
@@ -38,7 +50,7 @@ pub struct Side {
 /// What a row may choose for itself.
 #[derive(Clone, Copy, Debug)]
 pub struct Choice<'a> {
-    /// Lower slopes, in 255ths.
+    /// In 255ths: lower slopes of ReLUs, and where in their intervals the lines of functions lie closest.
     pub slopes: &'a [u8],
     /// The region.
     pub sides: &'a [Side],
@@ -95,8 +107,8 @@ impl Free {
         self.elements.clear();
         for (number, activation) in plan.activations[..end].iter().enumerate() {
             for j in cursor.mask(activation.len)? {
-                if !is_relu(plan, number) {
-                    return cursor.fault("only a ReLU's slopes are free");
+                if !is_relu(plan, number) && !matches!(step_of(plan, number), Step::Curve(..)) {
+                    return cursor.fault("only the slopes of ReLUs and of functions of one number are free");
                 }
                 self.elements.push((number, j));
             }
@@ -112,16 +124,21 @@ impl Free {
         for (k, &(activation, j)) in self.elements.iter().enumerate() {
             let at = &relaxed.plan.activations[activation];
             let element = at.start + j as usize;
-            let open = state.below[element] < 0.0 && state.above[element] > 0.0;
+            let on = (state.below[element], state.above[element]);
+            let open = if is_relu(relaxed.plan, activation) { on.0 < 0.0 && on.1 > 0.0 } else { on.0 < on.1 };
             if let Some(r) = place_of(relaxed, activation, j as usize).filter(|_| open) {
-                self.places[at.node].push((r as u32, k as u32));
+                self.places[at.node].push(Place { place: r as u32, number: k as u32, on });
             }
         }
     }
 }
 
 fn is_relu(plan: &Plan, activation: usize) -> bool {
-    matches!(plan.nodes[plan.activations[activation].node].step, Step::Hinge(_, 0.0, _))
+    matches!(step_of(plan, activation), Step::Hinge(_, 0.0, _))
+}
+
+fn step_of(plan: &Plan, activation: usize) -> &Step {
+    &plan.nodes[plan.activations[activation].node].step
 }
 
 fn place_of(relaxed: &Relaxed, activation: usize, j: usize) -> Option<usize> {

@@ -4,6 +4,8 @@
 //! reads; each replaces its value by what it reads. Rounding and the deployed network are paid for in `errors`, so at the
 //! end `g <= v . x + constants + errors` for every counterexample, with the computed `v` as exact numbers.
 
+use crate::curve::Curve;
+use crate::function::Function;
 use crate::kernel::{self, LANES, Pass, PassFreely, Product, Vector, nonzero, total};
 use crate::linear::Map;
 use crate::narrow::Multipliers;
@@ -146,7 +148,10 @@ impl Batch {
                 Step::Maximum(_, _, source) => self.pass_maximum(&now, node, relaxed, *source),
                 Step::Product(_, source) => self.pass_product(&now, node, relaxed, *source),
                 step => match &mut rule {
-                    Rule::Free(free, rows) if concerns(id, free, rows) => self.pass_freely(id, &mut now, node, free, rows),
+                    Rule::Free(free, rows) if concerns(id, free, rows) => match *step {
+                        Step::Curve(_, function, source) => self.pass_curve_freely(&mut now, relaxed, (id, function, source), free, rows),
+                        _ => self.pass_freely(id, &mut now, node, free, rows),
+                    },
                     Rule::Given(multipliers) if matches!(step, Step::Hinge(..)) => {
                         multipliers.pass(id, &mut now, relaxed, (&mut self.constants[0][0], &mut self.errors[0][0]));
                     }
@@ -186,8 +191,8 @@ impl Batch {
         for (row, choice) in choices.iter().enumerate() {
             slopes.extend_from_slice(lines.lower_slope);
             let own = &mut slopes[row * width..];
-            for &(place, k) in &free.places[id] {
-                own[place as usize] = choice.slopes[k as usize] as f64 / 255.0;
+            for at in &free.places[id] {
+                own[at.place as usize] = choice.slopes[at.number as usize] as f64 / 255.0;
             }
             for side in choice.sides.iter().filter(|s| s.node == id) {
                 held.push((row, side, std::mem::take(&mut now[row * width + side.place])));
@@ -205,6 +210,37 @@ impl Batch {
             let error = c.abs() * lines.own_error[side.place] + multiplier.abs() * lines.passed_error[side.place];
             self.errors[row][0] += error + 2.0 * UNIT * constant.abs() + TINY;
         }
+    }
+
+    /// As a pass through a function's lines, but each row by lines of its own: any slopes are valid with the constants that go with them.
+    fn pass_curve_freely(
+        &mut self,
+        now: &mut [f64],
+        relaxed: &Relaxed,
+        (id, function, source): (usize, Function, usize),
+        free: &Free,
+        choices: &[Choice],
+    ) {
+        let node = &relaxed.nodes[id];
+        let mut held = Vec::new();
+        for at in &free.places[id] {
+            let (j, curve) = (at.place as usize, Curve::new(function, at.on.0, at.on.1));
+            for (row, choice) in choices.iter().enumerate() {
+                let c = std::mem::take(&mut now[row * node.width + j]);
+                if c == 0.0 {
+                    continue;
+                }
+                let share = choice.slopes[at.number as usize] as f64 / 255.0;
+                let [slope, constant, error] = relaxed.line_at((function, source, j), (&curve, at.on), c > 0.0, share);
+                // Partial sums per lane: no more roundings than in a pass by vectors.
+                self.constants[row][j % LANES] += c * constant;
+                self.errors[row][j % LANES] += c.abs() * error;
+                held.push((row * node.width + j, c * slope));
+            }
+        }
+        let (constants, errors) = (&mut self.constants, &mut self.errors);
+        kernel::run(Pass { coefficients: now, width: node.width, lines: node.lines(), constants, errors });
+        held.into_iter().for_each(|(at, passed)| now[at] = passed);
     }
 
     fn pass_sum(&mut self, now: &[f64], node: &Prepared, relaxed: &Relaxed, sum: &Sum) {

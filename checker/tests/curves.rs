@@ -2,7 +2,7 @@
 
 mod support;
 
-use checker::curve::{Lines, Planes};
+use checker::curve::{Curve, Lines, Planes};
 use checker::exact::Rational;
 use checker::function::Function;
 use support::smooth::{FUNCTIONS, value};
@@ -69,6 +69,8 @@ fn values_ranges_and_lines_hold_on_random_intervals() {
             }
             let (range, lines) = (function.range(on.0, on.1), Lines::of(function, on.0, on.1));
             finite += (lines.upper.1.is_finite() && lines.lower.1.is_finite()) as usize;
+            let (curve, share) = (Curve::new(function, on.0, on.1), random.below(256) as f64 / 255.0);
+            let own = (curve.upper(share), curve.lower(share));
             for _ in 0..6 {
                 let a = inside(&mut random, on);
                 let y = value(function, &exact(a));
@@ -77,6 +79,8 @@ fn values_ranges_and_lines_hold_on_random_intervals() {
                 assert_in(&y, lines.range, &format!("{function:?} on {on:?} in pieces"));
                 assert_beside(function, a, lines.upper, true);
                 assert_beside(function, a, lines.lower, false);
+                assert_beside(function, a, own.0, true);
+                assert_beside(function, a, own.1, false);
             }
         }
     }
@@ -129,6 +133,20 @@ fn lines_are_close() {
             let (low, high) = function.at(x);
             assert!(high - low <= 1e-12 * high.abs().max(1.0), "{function:?} at {x}: {low} {high}");
         }
+    }
+}
+
+/// A line that is to lie closest somewhere does: on the bent side it touches there, nearly; elsewhere it is the chord.
+#[test]
+fn lines_are_closest_where_they_are_asked_to_be() {
+    let curve = Curve::new(Function::Power(2), -1.0, 3.0);
+    for k in 0..=255 {
+        let (share, at) = (f64::from(k) / 255.0, -1.0 + 4.0 * f64::from(k) / 255.0);
+        let (above, below) = (curve.upper(share), curve.lower(share));
+        assert!((above.0 - 2.0).abs() < 1e-9 && (above.1 - 3.0).abs() < 1e-9, "{above:?}");
+        // A piece has the width 1/8: the hull is nowhere further below than a quarter of its square, and the constant allows for as much.
+        let gap = at * at - (below.0 * at + below.1);
+        assert!((0.0..=1.0 / 128.0 + 1e-9).contains(&gap), "{gap} at {at}");
     }
 }
 

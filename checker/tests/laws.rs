@@ -244,13 +244,13 @@ fn functions_and_products_of_cancelling_sums_are_covered() {
         let last = b.node(len, vec![curved], Operation::Hinge(0.0));
         b.network.outputs.push(last);
         let plan = Plan::new(&b.network).unwrap();
-        let state = refreshed(&plan, Semantics::Both, &x, &x);
+        let states = [refreshed(&plan, Semantics::Both, &x, &x), after(&random_trees(&plan, &mut random), &plan, Semantics::Both, &x, &x)];
         let point: Vec<f32> = x.iter().map(|&x| x as f32).collect();
         let x: Vec<Rational> = x.iter().map(|&x| exact(x)).collect();
         for _ in 0..8 {
             let deployed = evaluate_f32(&b.network, &point, &mut random);
             let values: Vec<Vec<Rational>> = deployed.iter().map(|v| v.iter().map(|&v| exact(v.into())).collect()).collect();
-            assert_holds(&b.network, &state, &x, &values, &format!("case {case}"));
+            states.iter().for_each(|state| assert_holds(&b.network, state, &x, &values, &format!("case {case}")));
         }
     }
 }
@@ -258,13 +258,14 @@ fn functions_and_products_of_cancelling_sums_are_covered() {
 /// Sums with many terms below a function, and many constants in a row: what their rounding may cost is paid.
 #[test]
 fn lines_and_planes_pay_for_what_they_pass_on() {
+    use checker::curve::Curve;
     use checker::function::Function;
     use checker::network::Operation;
     for operation in [Operation::Curve(Function::Power(2)), Operation::Product] {
         let mut b = support::Builder::default();
         let input = b.node(2, vec![], Operation::Input);
         let len = if operation == Operation::Product { 1 } else { 2 };
-        let out = b.node(len, vec![input], operation);
+        let out = b.node(len, vec![input], operation.clone());
         b.network.outputs.push(out);
         let least = |terms: usize, constants: usize| {
             let mut plan = Plan::new(&b.network).unwrap();
@@ -273,7 +274,18 @@ fn lines_and_planes_pay_for_what_they_pass_on() {
             let mut state = State::root(&plan, vec![3.0; 2], vec![5.0; 2], 1);
             (state.below, state.above) = (vec![3.0; state.below.len()], vec![5.0; state.above.len()]);
             relaxed.prepare(plan.nodes.len(), &state);
-            relaxed.nodes[out].lines().error[0]
+            let default = relaxed.nodes[out].lines().error[0];
+            match operation {
+                // A row's own line at the middle is the default one, whose error is that of both together.
+                Operation::Curve(function) => {
+                    let curve = Curve::new(function, 3.0, 5.0);
+                    let [above, below] =
+                        [true, false].map(|above| relaxed.line_at((function, input, 0), (&curve, (3.0, 5.0)), above, 0.5)[2]);
+                    assert!(above.max(below) <= default && above.max(below) > 0.99 * default, "{above:e} {below:e} {default:e}");
+                    above.min(below)
+                }
+                _ => default,
+            }
         };
         // 2^-20 of the slopes times the operands (8 * 5, or twice 4 * 5), and of a constant of about 16.
         let (few, many, constants) = (least(2, 16), least(1 << 33, 16), least(2, 1 << 33));

@@ -1,7 +1,7 @@
 //! What a node of the tree makes of functions that are not piecewise linear, and of products.
 
 use super::*;
-use crate::curve::{Lines, Planes};
+use crate::curve::{Curve, Lines, Planes};
 use crate::function::{Function, Interval};
 
 impl Relaxed<'_> {
@@ -27,10 +27,10 @@ impl Relaxed<'_> {
             let on = (state.below[start + j], state.above[start + j]);
             let lines = Lines::of(function, on.0, on.1);
             let deployed = self.deployed_curve(function, on, lines.range);
-            let (slope, constant) = (lines.upper.0.abs().max(lines.lower.0.abs()), lines.upper.1.abs().max(lines.lower.1.abs()));
+            let steeper = (lines.upper.0.abs().max(lines.lower.0.abs()), lines.upper.1.abs().max(lines.lower.1.abs()));
             (made.upper_slope[j], made.upper_constant[j]) = lines.upper;
             (made.lower_slope[j], made.lower_constant[j]) = lines.lower;
-            made.error[j] = (deployed + slope * self.passing(source, j) + constant_error(self.plan) * constant) * SLACK + TINY;
+            made.error[j] = self.line_error(source, j, steeper, deployed);
             made.value[j] = self.deployed.magnitude((lines.range.0.abs().max(lines.range.1.abs()) + deployed) * SLACK);
             sizes += self.nodes[source].value[j];
         }
@@ -38,6 +38,24 @@ impl Relaxed<'_> {
         made.finish_values(count);
         made.underflow = TINY * (2.0 * count as f64 + sizes) * SLACK;
         self.nodes[id] = made;
+    }
+
+    /// What a unit of coefficient pays for passing a line on element `j` of `source`, of a function that is so far off as deployed.
+    fn line_error(&self, source: usize, j: usize, (slope, constant): (f64, f64), deployed: f64) -> f64 {
+        (deployed + slope.abs() * self.passing(source, j) + constant_error(self.plan) * constant.abs()) * SLACK + TINY
+    }
+
+    /// The line above (or below) a function of element `j` of `source` that lies closest at the share `at` of its interval `on`: slope,
+    /// constant, and what a unit of coefficient pays.
+    pub fn line_at(
+        &self,
+        (function, source, j): (Function, usize, usize),
+        (curve, on): (&Curve, Interval),
+        above: bool,
+        at: f64,
+    ) -> [f64; 3] {
+        let line = if above { curve.upper(at) } else { curve.lower(at) };
+        [line.0, line.1, self.line_error(source, j, line, self.deployed_curve(function, on, curve.range))]
     }
 
     /// The planes of products of elements `j` and `len + j` of the source.

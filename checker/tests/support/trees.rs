@@ -8,6 +8,10 @@ fn is_relu(plan: &Plan, activation: usize) -> bool {
     matches!(plan.nodes[plan.activations[activation].node].step, Step::Hinge(_, 0.0, _))
 }
 
+fn is_free(plan: &Plan, activation: usize) -> bool {
+    is_relu(plan, activation) || matches!(plan.nodes[plan.activations[activation].node].step, Step::Curve(..))
+}
+
 /// Masks of free slopes of the activations below `end`, `count`, and as many trees, each after its `head`. Without a count for 0.
 pub fn random(plan: &Plan, end: usize, count: usize, random: &mut Random, head: impl Fn(usize) -> Vec<u8>) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -15,7 +19,7 @@ pub fn random(plan: &Plan, end: usize, count: usize, random: &mut Random, head: 
     for (a, activation) in plan.activations[..end].iter().enumerate() {
         for first in (0..activation.len).step_by(8) {
             let there = (0..8).filter(|bit| first + bit < activation.len).fold(0u8, |mask, bit| mask | 1 << bit);
-            let mask = if is_relu(plan, a) { there & random.bits() as u8 } else { 0 };
+            let mask = if is_free(plan, a) { there & random.bits() as u8 } else { 0 };
             slopes += mask.count_ones() as usize;
             bytes.push(mask);
         }
