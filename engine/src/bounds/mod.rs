@@ -18,5 +18,5 @@ pub use game::Game;
 pub(crate) use game::combine;
 pub use interval::Bounds;
 pub use network::{Deployed, Network};
-pub use slopes::Descent;
+pub use slopes::{Choices, Descent};
 pub use sweep::Form;

@@ -32,6 +32,16 @@ impl Descent {
     }
 }
 
+/// What a row has chosen at a scalar node, in 255ths for each element: of a hinge the slope below it, of any other function where in the
+/// operand's interval its line lies closest.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Choices {
+    /// The node.
+    pub node: NodeId,
+    /// One per element.
+    pub shares: Vec<u8>,
+}
+
 /// Slopes of one kind at one node: one per row and element, with what the optimiser remembers.
 #[derive(Debug, Default)]
 struct Choice<F> {
@@ -108,6 +118,31 @@ impl<F: Working> Slopes<F> {
     pub(super) fn numbers_per_row(relaxation: &Relaxation<F>, last: NodeId) -> usize {
         let nodes = relaxation.network.graph.nodes[..=last].iter();
         nodes.filter(|n| matches!(n.operation, Operation::Scalar(_))).map(|n| 5 * n.len()).sum()
+    }
+
+    /// What a row of the last sweep has chosen.
+    fn choices(&self, relaxation: &Relaxation<F>, row: usize) -> Vec<Choices> {
+        let nodes = &relaxation.network.graph.nodes;
+        let share = |x: f64| (255.0 * x).clamp(0.0, 255.0).round() as u8;
+        let of = |(node, free): (NodeId, &Option<Free<F>>)| {
+            let (free, Operation::Scalar(op)) = (free.as_ref()?, &nodes[node].operation) else { return None };
+            let (len, ranges) = (nodes[node].len(), &relaxation.bounds.ranges[nodes[node].inputs[0]]);
+            let one = |i: usize| {
+                let (at, x) = (row * len + i, ranges.at(i));
+                let lower = free.lower.slope[at].to_f64();
+                let touch = match &free.upper {
+                    None => return share(lower),
+                    // A node that no row reaches has no coefficients.
+                    Some(upper) if self.traces[node].get(at).is_some_and(|&c| c > F::ZERO) => {
+                        op.upper_touch(upper.slope[at].to_f64(), x, x.middle())
+                    }
+                    Some(_) => op.lower_touch(lower, x, x.middle()),
+                };
+                share((touch - x.low) / (x.high - x.low))
+            };
+            Some(Choices { node, shares: (0..len).map(one).collect() })
+        };
+        self.free.iter().enumerate().filter_map(of).collect()
     }
 
     /// True if no slope can be chosen.
@@ -246,6 +281,26 @@ impl<F: Working> Relaxation<'_, F> {
         if descent.steps == 0 {
             return self.sweep(starts.to_vec(), count);
         }
+        self.best_steps(starts, count, descent, done, &mut |_, _| ())
+    }
+
+    /// As [`Relaxation::optimised`], and for each row what its best step has chosen.
+    pub fn chosen(&self, starts: &[(NodeId, Vec<F>)], count: usize, descent: Descent) -> (Vec<Form<F>>, Vec<Vec<Choices>>) {
+        let mut choices = vec![Vec::new(); count];
+        let keep = &mut |slopes: &Slopes<F>, row: usize| choices[row] = slopes.choices(self, row);
+        let forms = self.best_steps(starts, count, descent, &|_| false, keep);
+        (forms, choices)
+    }
+
+    /// The best of all steps for each row; `keep` sees the slopes of a row whenever they are the best so far.
+    fn best_steps(
+        &self,
+        starts: &[(NodeId, Vec<F>)],
+        count: usize,
+        descent: Descent,
+        done: &dyn Fn(&[Form<F>]) -> bool,
+        keep: &mut dyn FnMut(&Slopes<F>, usize),
+    ) -> Vec<Form<F>> {
         let ids: Vec<NodeId> = starts.iter().map(|s| s.0).collect();
         let mut slopes = Slopes::new(self, &ids, count);
         let mut best: Vec<Form<F>> = Vec::new();
@@ -253,6 +308,8 @@ impl<F: Working> Relaxation<'_, F> {
             let work = self.descend(starts.to_vec(), count, Some(&mut slopes));
             let forms = self.forms(&work);
             let last = step == descent.steps || slopes.nothing_free() || forms.iter().all(|f| !f.bound.is_finite());
+            let better = |row: &usize| best.get(*row).is_none_or(|b| forms[*row].bound < b.bound);
+            (0..count).filter(better).for_each(|row| keep(&slopes, row));
             if !last {
                 slopes.descend(self, &forms, adam_step(descent, step));
             }

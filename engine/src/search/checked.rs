@@ -16,18 +16,21 @@ use checker::state::{State, upper_end};
 use checker::steps::{End, Split, Stepper};
 use checker::tree::divide;
 
+mod chosen;
+
 use super::boxes::rows_of;
 use super::forms::{Exclusion, Forms, Judgement};
 use super::probe::{Probe, axis};
 use super::tree::{Method, Step};
-use crate::bounds::Form;
+use crate::bounds::{Form, Network};
+use crate::graph::NodeId;
 use crate::ops::Ranges;
-use crate::proof::{Fact, Log, NodeId, Read, Steps};
+use crate::proof::{self, Fact, Log, Read, Steps};
 
 /// A node that is open.
 #[derive(Clone, Debug)]
 pub struct Part {
-    node: NodeId,
+    node: proof::NodeId,
     state: State,
     /// The parent's bound.
     bound: f64,
@@ -35,6 +38,8 @@ pub struct Part {
     promise: f64,
     /// The part's share of the whole box.
     share: f64,
+    /// So many parts above in a row have gained little by slopes of their own.
+    idle: u32,
 }
 
 /// One case on one network.
@@ -48,6 +53,10 @@ pub struct Checked<'a> {
     pub probe: Probe<'a>,
     /// Where the proof is recorded.
     pub log: &'a Log,
+    /// The network as the engine's bounds see it.
+    pub network: &'a Network<'a>,
+    /// For each activation the scalar node that is the same to the engine, if there is one.
+    twins: Vec<Option<NodeId>>,
     /// Inputs may be split; otherwise the whole box has to do.
     pub splits: bool,
     /// Says when to stop.
@@ -70,6 +79,9 @@ enum Effort {
 /// Clipping is recorded where it takes away this share of some input's range.
 const LEAST_CLIP: f64 = 1.0 / 64.0;
 
+/// Parts in a row that have gained little by slopes of their own, after which slopes are left alone below.
+const MOST_IDLE: u32 = 2;
+
 /// A node under way.
 struct Node<'s, 'p> {
     stepper: &'s mut Stepper<'p>,
@@ -81,7 +93,7 @@ impl<'a> Checked<'a> {
     /// The case of this number; none where the checker does not take it.
     pub fn new(
         (read, number): (&'a Read, usize),
-        semantics: Semantics,
+        (network, semantics): (&'a Network<'a>, Semantics),
         probe: Probe<'a>,
         log: &'a Log,
         splits: bool,
@@ -97,14 +109,15 @@ impl<'a> Checked<'a> {
         for (d, rows) in objectives.disjuncts.iter().enumerate() {
             rows.iter().enumerate().for_each(|(i, &r)| places[r] = Some((d, i)));
         }
-        alike.then_some(Checked { plan, case, deployed, places, probe, log, splits, stop })
+        let twins = chosen::twins(plan, network.graph);
+        alike.then_some(Checked { plan, case, deployed, places, probe, log, network, twins, splits, stop })
     }
 
     /// The open nodes of the log, with what the steps above them show; none if these steps are not those of this case.
     pub fn starts(&self) -> Option<Vec<Part>> {
         let mut stepper = self.workspace();
         let state = self.case.root(&mut stepper.relaxed, &mut stepper.batch);
-        let mut stack = vec![Part { node: 0, state, bound: f64::INFINITY, promise: f64::NEG_INFINITY, share: 1.0 }];
+        let mut stack = vec![Part { node: 0, state, bound: f64::INFINITY, promise: f64::NEG_INFINITY, share: 1.0, idle: 0 }];
         let mut open = Vec::new();
         while let Some(mut part) = stack.pop() {
             let Some((mut steps, first)) = self.log.inner(part.node).ok()? else {
@@ -121,7 +134,7 @@ impl<'a> Checked<'a> {
     }
 
     /// The children of a part that has been split.
-    fn children(&self, part: Part, split: Split, first: NodeId) -> [Part; 2] {
+    fn children(&self, part: Part, split: Split, first: proof::NodeId) -> [Part; 2] {
         let mut low = Part { node: first, share: 0.5 * part.share, ..part };
         let mut high = Part { node: first + 1, ..low.clone() };
         divide(self.plan, split, &mut low.state, &mut high.state);
@@ -129,7 +142,7 @@ impl<'a> Checked<'a> {
     }
 
     /// What is tried at a node, one after the other.
-    fn efforts(&self, node: NodeId) -> &'static [Effort] {
+    fn efforts(&self, node: proof::NodeId) -> &'static [Effort] {
         match self.plan.lined {
             _ if node == 0 => &[Effort::Intervals, Effort::Layers],
             true => &[Effort::Inherited, Effort::Lines],
@@ -320,6 +333,16 @@ impl<'a> Method for Checked<'a> {
                 return Step::Closed { margin };
             }
         }
+        let mut idle = part.idle;
+        if idle < MOST_IDLE {
+            let gains = self.choose(&mut judgement, &mut node);
+            idle = if gains { 0 } else { idle + 1 };
+            if node.is_closed() {
+                node.steps.leaf();
+                self.log.end(part.node, node.steps.bytes());
+                return Step::Closed { margin: margin.min(judgement.margin) };
+            }
+        }
         let (promise, witness) = self.probe.look_at(&judgement, eager);
         if let Some(point) = witness {
             return Step::Witness(point);
@@ -330,7 +353,7 @@ impl<'a> Method for Checked<'a> {
             self.log.end(part.node, node.steps.bytes());
             return Step::Closed { margin: 0.0 };
         }
-        self.split(judgement, node, Part { promise, ..part })
+        self.split(judgement, node, Part { promise, idle, ..part })
     }
 
     fn urgency(&self, part: &Part) -> f64 {

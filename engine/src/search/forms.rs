@@ -1,7 +1,7 @@
 //! Linear bounds of a case's objectives on one box of any network, and what they exclude.
 
 use crate::bounds::chain::Objectives;
-use crate::bounds::{Descent, Form, Game, Relaxation, combine};
+use crate::bounds::{Choices, Descent, Form, Game, Relaxation, combine};
 use crate::graph::NodeId;
 use crate::ops::{Ranges, Working};
 
@@ -64,6 +64,17 @@ pub fn bound_rows<F: Working>(
             relaxation.optimised(&starts, rows.len(), Descent::of(steps), &done)
         }
     };
+    complete(relaxation, objectives, rows, forms)
+}
+
+/// As [`bound_rows`], with what each row chooses after so many steps.
+pub fn choose_rows(relaxation: &Relaxation<f64>, objectives: &Objectives<f64>, rows: &[usize], steps: usize) -> (Forms, Vec<Vec<Choices>>) {
+    let (forms, choices) = relaxation.chosen(&starts(relaxation, objectives, rows), rows.len(), Descent::of(steps));
+    (complete(relaxation, objectives, rows, forms), choices)
+}
+
+/// Forms of the rows with their constants and what rounding coefficients costs.
+fn complete<F: Working>(relaxation: &Relaxation<F>, objectives: &Objectives<F>, rows: &[usize], forms: Vec<Form<F>>) -> Forms {
     let mut all: Vec<Option<Form<f64>>> = objectives.rows.iter().map(|_| None).collect();
     for (form, &r) in forms.into_iter().zip(rows) {
         let paid = coefficient_errors(relaxation, objectives, r) * 1.01;

@@ -18,7 +18,8 @@ impl Root<'_> {
         let stop = || self.solver.stopped();
         let (check, attack) = self.looking();
         let splits = self.varying() <= MOST_SPLIT_INPUTS;
-        let method = Checked::new((read, record.case), self.semantics, self.probe(&check, &attack), record.log, splits, &stop)?;
+        let method =
+            Checked::new((read, record.case), (self.network, self.semantics), self.probe(&check, &attack), record.log, splits, &stop)?;
         let starts = method.starts()?;
         let shown = 1.0 - starts.iter().map(|part| method.share(part)).sum::<f64>();
         let (config, observer) = (self.solver.config, self.solver.observer);
@@ -72,7 +73,9 @@ impl Root<'_> {
         let (stop, log) = (|| self.solver.stopped(), Log::default());
         let (check, attack) = self.looking();
         let probe = Probe { look: false, ..self.probe(&check, &attack) };
-        let Some(method) = Checked::new((read, record.case), Semantics::Real, probe, &log, false, &stop) else { return false };
+        let Some(method) = Checked::new((read, record.case), (self.network, Semantics::Real), probe, &log, false, &stop) else {
+            return false;
+        };
         let root = method.starts().and_then(|mut parts| parts.pop());
         root.is_some_and(|root| matches!(method.bound(root, false, &mut method.workspace()), tree::Step::Closed { .. }))
     }
