@@ -9,9 +9,9 @@ use crate::ops::Operation;
 use crate::search::forms::choose_rows;
 
 /// Steps down the gradient.
-const STEPS: usize = 6;
+const STEPS: usize = 20;
 /// Slopes are worth their time where they take this share off the worst bound.
-const LEAST_GAIN: f64 = 0.125;
+const LEAST_GAIN: f64 = 0.25;
 
 /// For each activation of the plan the scalar node of the graph that it is, where the two have as many.
 ///
@@ -57,9 +57,7 @@ impl Checked<'_> {
         if node.state.open.len() < before {
             *judgement = self.judge(node);
         }
-        if sharper.worst.is_finite() {
-            (judgement.reach, judgement.worst) = (sharper.reach, sharper.worst);
-        }
+        judgement.worst = judgement.worst.min(sharper.worst);
         worth
     }
 
