@@ -1,4 +1,4 @@
-//! Certificates of networks whose searches the checker's own steps make: here one with a max pool.
+//! Certificates of networks whose searches the checker's own steps make: one with a max pool, one with sigmoids.
 
 mod support;
 
@@ -95,4 +95,56 @@ fn counterexamples_are_found_on_the_way() {
     let (_, least) = tightest();
     let run = asking(0.25, least - 1.0 / 32.0).verify(&["--certificate", "witness.cert", "--check"]);
     assert_eq!(run.verdict(), "sat", "{run:?}");
+}
+
+/// Two inputs, twelve sigmoids, eight ReLUs; the weights are values of a sine.
+fn smooth() -> Model {
+    let mut k = 0.0f32;
+    let mut numbers = |count: usize, size: f32| -> Vec<f32> {
+        let next = |_| {
+            k += 1.0;
+            size * (12.9898 * k).sin()
+        };
+        (0..count).map(next).collect()
+    };
+    let (first, second, last) = (numbers(24, 3.0), numbers(96, 2.0), numbers(8, 1.0));
+    let (inner, middle) = (numbers(12, 0.5), numbers(8, 0.5));
+    let rows = |weights: &'_ [f32], inputs| weights.chunks(inputs).map(<[f32]>::to_vec).collect::<Vec<_>>();
+    let dense = |model: Model, (from, to): (&str, &str), weights: &[f32], bias: &[f32]| {
+        let rows = rows(weights, weights.len() / bias.len());
+        model.gemm(from, to, &rows.iter().map(Vec::as_slice).collect::<Vec<_>>(), bias)
+    };
+    let model = dense(Model::new(&[1, 2]), ("X", "A"), &first, &inner).apply("Sigmoid", &["A"], "S");
+    let model = dense(model, ("S", "B"), &second, &middle).apply("Relu", &["B"], "R");
+    dense(model, ("R", "Y"), &last, &[0.0]).output("Y", &[1, 1])
+}
+
+/// Rows choose their lines, and every tool for certificates knows such steps.
+#[test]
+fn rows_choose_the_lines_of_functions() {
+    let asking = |least: f64| Bench::new(&smooth(), &query(&[("-1", "1"); 2], 1, &format!("(assert (>= Y_0 {least}))")));
+    let (mut fails, mut holds) = (0.0, 16.0);
+    while holds - fails > 1.0 / 64.0 {
+        let middle = 0.5 * (fails + holds);
+        *(if asking(middle).verify(&[]).verdict() == "unsat" { &mut holds } else { &mut fails }) = middle;
+    }
+    let bench = asking(holds);
+    let run = bench.verify(&["--certificate", "proof.cert", "--check"]);
+    assert_eq!(run.verdict(), "unsat", "{run:?}");
+    let check = |name: &str| bench.run(&["check", "net.onnx", "query.vnnlib", name]);
+    let whole = check("proof.cert");
+    assert!(whole.output.starts_with("accepted: holds (both)") && whole.output.contains("leaves of row trees"), "{whole:?}");
+    let trimmed = bench.run(&["trim", "net.onnx", "query.vnnlib", "proof.cert", "-o", "short.cert"]);
+    assert!(trimmed.code == 0 && check("short.cert").code == 0, "{trimmed:?}");
+    let mut proof = std::fs::read(bench.path("proof.cert")).expect("written");
+    assert_eq!(proof.pop(), Some(0x50));
+    proof.push(0x52);
+    proof[14] = 1;
+    bench.write("open.cert", &proof);
+    let resumed = bench.verify(&["--resume", "open.cert", "--certificate", "whole.cert", "--check"]);
+    assert_eq!((resumed.verdict(), check("whole.cert").code), ("unsat", 0), "{resumed:?}");
+    let other = asking(holds + 0.001);
+    other.write("proof.cert", &std::fs::read(bench.path("proof.cert")).expect("written"));
+    let reused = other.verify(&["--reuse", "proof.cert", "--certificate", "new.cert", "--check"]);
+    assert_eq!((reused.verdict(), reused.detail("subproblems")), ("unsat", Some("0")), "{reused:?}");
 }
