@@ -117,7 +117,7 @@ impl Boxes<'_> {
         let rows = rows_of(objectives, &judgement.open);
         forms.improve(bound_rows(relaxation, objectives, &rows, self.steps, self.stop));
         let sharper = forms.judge(objectives, &judgement.open, &part.region);
-        Judgement { margin: sharper.margin.min(judgement.margin), ..sharper }
+        Judgement { margin: sharper.margin.min(judgement.margin), reach: judgement.reach, ..sharper }
     }
 
     /// Two halves of what the facts leave of the box, cut where the open forms vary most.
