@@ -55,6 +55,9 @@ fn json_says_what_it_says_or_is_refused() {
     assert!(read(&query.replace("[0, 3]", &format!("{}0{}", "[".repeat(9), "]".repeat(9)))).is_err_and(|why| why.contains("nesting")));
 }
 
+/// A layer by name: sizes and numbers of the kernel, and the bias.
+type Weights = (&'static str, [u64; 2], &'static [f32], &'static [f32]);
+
 /// HDF5 files as Keras writes them: superblock 0, symbol tables, object headers of version 1, contiguous arrays.
 struct Hdf(Vec<u8>);
 
@@ -107,8 +110,8 @@ impl Hdf {
         self.header(&[(0x11, [table.to_le_bytes(), heap.to_le_bytes()].concat())])
     }
 
-    /// Layers by name: sizes and numbers of the kernel, and the bias.
-    fn network(layers: &[(&str, [u64; 2], &[f32], &[f32])]) -> Vec<u8> {
+    /// The layers, each in a group of its name in a group of its name.
+    fn network(layers: &[Weights]) -> Vec<u8> {
         let mut file = Hdf(vec![0; 96]);
         let mut groups = Vec::new();
         for (name, sizes, kernel, bias) in layers {
@@ -122,8 +125,6 @@ impl Hdf {
         file.0
     }
 }
-
-type Weights = (&'static str, [u64; 2], &'static [f32], &'static [f32]);
 
 /// Taken in the order of the numbers 0, 2, 10.
 const LAYERS: [Weights; 3] = [

@@ -159,7 +159,7 @@ fn witnesses_count_exactly_as_the_formula_says() {
             let class = (0..outputs.len()).find(|o| outputs.iter().all(|other| *other <= outputs[*o])).unwrap();
             let mut bytes = Vec::new();
             x.iter().for_each(|&x| write_signed(&mut bytes, x));
-            let expected = (class != problem.label).then(|| Shown::Vulnerable { input: x, class });
+            let expected = (class != problem.label).then_some(Shown::Vulnerable { input: x, class });
             accepted += usize::from(expected.is_some());
             refused += usize::from(expected.is_none());
             assert_eq!(problem.checked(Kind::IntegerWitness, false, &bytes).ok(), expected, "{problem:?}");
