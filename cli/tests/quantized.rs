@@ -55,6 +55,13 @@ fn a_time_limit_leaves_a_part_that_is_gone_on_with() {
     assert_eq!((whole.code, whole.verdict()), (0, "robust"), "{whole:?}");
     let checked = check("whole.cert");
     assert!(checked.code == 0 && checked.output.contains("accepted: robust") && checked.output.contains("; room: 0 "), "{checked:?}");
+    // The part and the whole are the whole, whichever is named first; so is a part whose open leaves other parts have closed.
+    for pair in [["part.cert", "whole.cert"], ["whole.cert", "part.cert"]] {
+        let merge = [&["quantized", "merge", "--weights", "d/network.json", "-o", "joined.cert"][..], &pair].concat();
+        let joined = bench.run(&merge);
+        assert!(joined.code == 0 && joined.output.contains("joined.cert: accepted: robust"), "{joined:?}");
+        assert!(check("joined.cert").output.contains("accepted: robust"));
+    }
     // It is about its own query only, and what is damaged is not gone on with.
     let other = ["quantized", "--weights", "d/network.json", "--query", "d/query_027.json", "--resume", "part.cert"];
     bench.run(&other).refused(&["part.cert", "another query"]);

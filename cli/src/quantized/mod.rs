@@ -29,6 +29,7 @@ pub fn run(args: &QuantizedArgs) -> Result<Finished, Failure> {
         Some(Action::Train(args)) => train::run(args),
         Some(Action::Convert(args)) => convert(args),
         Some(Action::Check(args)) => certificate::check(args),
+        Some(Action::Merge(args)) => certificate::merge(args),
     }
 }
 

@@ -35,6 +35,8 @@ pub enum Action {
     Convert(ConvertArgs),
     /// Check certificates with the independent checker: accepted (0) or rejected (1)
     Check(CheckArgs),
+    /// Put partial certificates of one query together
+    Merge(MergeArgs),
 }
 
 /// The data sets of the benchmark.
@@ -201,6 +203,23 @@ pub struct CheckArgs {
     /// Also find by how much all other outputs could be larger with the same certificate
     #[arg(long)]
     pub room: bool,
+}
+
+/// Options of `quantized merge`.
+#[derive(Args, Debug)]
+pub struct MergeArgs {
+    /// Certificates of one query; that is FILE.query.json of the first unless --query names another
+    #[arg(required = true, num_args = 2.., value_name = "FILE")]
+    pub certificates: Vec<PathBuf>,
+    /// The network that they are about
+    #[arg(long, value_name = "FILE")]
+    pub weights: PathBuf,
+    /// The query that they are about
+    #[arg(long, value_name = "FILE")]
+    pub query: Option<PathBuf>,
+    /// Where to write the certificate that is made of them, and its query beside it
+    #[arg(long, short, value_name = "FILE")]
+    pub output: PathBuf,
 }
 
 /// Options of `quantized bench`.

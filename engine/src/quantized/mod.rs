@@ -17,6 +17,7 @@ pub mod dual;
 mod first_layer;
 mod fixed_point;
 mod hull;
+mod join;
 mod network;
 pub mod problem;
 pub mod proof;

@@ -36,8 +36,8 @@ fn robust(first: u64, count: u64, (sizes, most): (&'static [usize], i64)) -> imp
     })
 }
 
-/// Opens the subtree of a record.
-fn open(records: &[Record], at: usize) -> Vec<Record> {
+/// Where the subtree that begins with a record ends.
+fn end(records: &[Record], at: usize) -> usize {
     let (mut end, mut nodes) = (at, 1);
     while nodes > 0 {
         match records[end] {
@@ -47,7 +47,12 @@ fn open(records: &[Record], at: usize) -> Vec<Record> {
         }
         end += 1;
     }
-    [&records[..at], &[Record::Open], &records[end..]].concat()
+    end
+}
+
+/// Opens the subtree of a record.
+fn open(records: &[Record], at: usize) -> Vec<Record> {
+    [&records[..at], &[Record::Open], &records[end(records, at)..]].concat()
 }
 
 #[test]
@@ -80,6 +85,33 @@ fn a_part_is_accepted_as_a_part_and_gone_on_with_to_the_whole() {
     }
 
     assert!(parts > 15 && inside > 1, "{parts} parts, {inside} of them inside a tree");
+}
+
+#[test]
+fn parts_of_one_query_make_the_whole() {
+    let mut splits = 0;
+    for (network, query, whole) in robust(7000, 150, BRANCHING) {
+        let mut parts = [whole.clone(), whole.clone()];
+        for (i, class) in whole.classes.iter().enumerate() {
+            let records = &class.records;
+            match records.iter().position(|record| matches!(record, Record::Split { .. })) {
+                // Each part lacks one half.
+                Some(at) => {
+                    splits += 1;
+                    parts[0].classes[i].records = open(records, at + 1);
+                    parts[1].classes[i].records = open(records, end(records, at + 1));
+                }
+                None => parts[i % 2].classes[i].records = open(records, 0),
+            }
+        }
+        for [a, b] in [[0, 1], [1, 0]] {
+            assert!(parts[a].is_open());
+            let joined = parts[a].join(&parts[b]);
+            assert_eq!(joined, whole);
+            assert!(matches!(checked(&network, &query, &Answer::Robust(joined)), Ok(Shown::Robust(_))));
+        }
+    }
+    assert!(splits > 2, "{splits}");
 }
 
 #[test]
