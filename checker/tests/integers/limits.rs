@@ -64,7 +64,9 @@ fn layers_fit_together() {
     let one = |weights: &str, bias: &str| reads(&network((0, 9), &[layer(weights, bias, ("1", 1), (0, 0, 1))]));
     assert!(one("[[1, 2], [3, 4]]", "[0, 0]") && !one("[[1, 2], [3]]", "[0, 0]") && !one("[[1, 2], [3, 4]]", "[0]"));
     assert!(!one("[[1, 2]]", "[0, 0]") && !one("[]", "[]") && !one("[[]]", "[0]"));
-    assert!(one("[[2147483647]]", "[0]") && one("[[-2147483648]]", "[0]") && !one("[[2147483648]]", "[0]"));
+    assert!(
+        one("[[2147483647]]", "[0]") && one("[[-2147483648]]", "[0]") && !one("[[2147483648]]", "[0]") && !one("[[1, 2147483648]]", "[0]")
+    );
     let two = |second: &str| {
         let layers = [layer("[[1], [2]]", "[0, 0]", ("1", 1), (0, 0, 1)), layer(second, "[0]", ("1", 1), (0, 0, 1))];
         reads(&network((0, 9), &layers))
@@ -86,21 +88,22 @@ fn queries_fit_their_network() {
     assert!(!fits("[-4]", "[9]", 0) && !fits("[-4, 3, 3]", "[9, 3, 3]", 0) && !fits("[-4, 3]", "[9]", 0) && !fits("[-4]", "[9, 3]", 0));
 }
 
-/// `s(W x)` with one hidden layer that takes x to `(x, x + 3)`, scaled up by 2^30 and down again; the second output is never beaten.
+/// One hidden layer that takes x, from 1 to 9, to `(x, 2 x + gap - 1)`, scaled up by 2^29 and down again, and the outputs are these.
 fn scaled(gap: i64) -> Problem {
-    let unit = 1 << 30;
+    let unit = 1 << 29;
     let layer = |weights: Vec<Vec<i64>>, bias: Vec<i64>| Layer {
         weights,
         bias,
         multipliers: vec![1],
-        shift: 30,
+        shift: 29,
         mode: "floor",
         offset: 0,
         low: 0,
         high: 99,
     };
-    let layers = vec![layer(vec![vec![unit], vec![unit]], vec![0, gap * unit]), layer(vec![vec![unit, 0], vec![0, unit]], vec![0, 0])];
-    Problem { layers, input: vec![(0, 9)], label: 1, margin: 0 }
+    let layers =
+        vec![layer(vec![vec![unit], vec![2 * unit]], vec![0, (gap - 1) * unit]), layer(vec![vec![unit, 0], vec![0, unit]], vec![0, 0])];
+    Problem { layers, input: vec![(1, 9)], label: 1, margin: 0 }
 }
 
 /// A proof of `scaled` by one leaf.
@@ -111,7 +114,7 @@ fn leaf(rise: u64, cap: u64, multipliers: [i64; 2]) -> Vec<u8> {
     bytes
 }
 
-/// In units of 2^70 the bound is `-gap` plus just below 1 for each of the hidden staircase and the tie.
+/// In units of 2^69 the bound is `-gap` plus just below 1 for each of the hidden staircase and the tie.
 #[test]
 fn sums_of_more_than_64_bits_are_exact() {
     let most = 1 << 40;
@@ -120,6 +123,12 @@ fn sums_of_more_than_64_bits_are_exact() {
         assert_eq!(said.is_ok(), good, "{said:?}");
         assert!(good || said.is_err_and(|why| why.contains("the multipliers do not exclude")));
     }
+    // The same beside an input that is always 0.
+    let mut wide = scaled(1);
+    wide.layers[0].weights.iter_mut().for_each(|row| row.push(0));
+    wide.input.push((0, 0));
+    let said = wide.checked(Kind::IntegerProof, false, &leaf(most, most, [most as i64, -(most as i64)]));
+    assert!(said.is_err_and(|why| why.contains("the multipliers do not exclude")));
     let refused = |bytes: &[u8]| scaled(3).checked(Kind::IntegerProof, false, bytes).unwrap_err();
     assert!(refused(&leaf(most + 1, most, [0, 0])).contains("weight 1099511627777 is too large"));
     assert!(refused(&leaf(most, most + 1, [0, 0])).contains("weight 1099511627777 is too large"));
@@ -130,15 +139,21 @@ fn sums_of_more_than_64_bits_are_exact() {
 #[test]
 fn records_that_are_not_known_are_refused() {
     let refused = |bytes: &[u8]| scaled(3).checked(Kind::IntegerProof, false, bytes).unwrap_err();
-    let good = leaf(1 << 30, 1 << 30, [1 << 30, -(1 << 30)]);
+    let good = leaf(1 << 29, 1 << 29, [1 << 29, -(1 << 29)]);
     assert!(scaled(3).checked(Kind::IntegerProof, false, &good).is_ok());
     assert!(refused(&[&good[..], &[0]].concat()).contains("bytes after the last tree"));
     (0..good.len()).for_each(|end| assert!(!refused(&good[..end]).is_empty()));
     assert!(refused(&[0, 11]).contains("record 11 is not known") && refused(&[1, 7]).contains("record 7 is no tightening"));
     assert!(refused(&[0, 8, 0, 0, 0]).contains("the unit is zero"));
     // Only hidden neurons have accumulators to tighten or split at; the network has 2, and 1 input.
-    for bytes in [&[0, 8, 1, 0, 1][..], &[0, 8, 0, 2, 1], &[0, 2, 1, 0, 0], &[0, 2, 0, 2, 0], &[0, 4, 1, 0]] {
-        assert!(!refused(bytes).contains("do not exclude"), "{bytes:?}");
+    for (bytes, what) in [
+        (&[0, 8, 1, 0, 1][..], "hidden layer 1 of 1"),
+        (&[0, 8, 0, 2, 1], "neuron 2 of 2"),
+        (&[0, 2, 1, 0, 0], "hidden layer 1 of 1"),
+        (&[0, 2, 0, 2, 0], "neuron 2 of 2"),
+        (&[0, 4, 1, 0], "input 1 of 1"),
+    ] {
+        assert!(refused(bytes).contains(what), "{bytes:?}");
     }
     assert!(refused(&[0, 0]).contains("ranges alone do not exclude class 0"));
 }
@@ -146,7 +161,7 @@ fn records_that_are_not_known_are_refused() {
 /// Half of the inputs is left open, then a quarter.
 #[test]
 fn the_proved_share_counts_halves() {
-    let good = leaf(1 << 30, 1 << 30, [1 << 30, -(1 << 30)]);
+    let good = leaf(1 << 29, 1 << 29, [1 << 29, -(1 << 29)]);
     let share = |head: &[u8], tail: &[u8]| {
         let bytes = [head, &good[1..], tail].concat();
         let Ok(Shown::Partly(accepted)) = scaled(3).checked(Kind::IntegerProof, true, &bytes) else { panic!("{bytes:?}") };
@@ -156,9 +171,8 @@ fn the_proved_share_counts_halves() {
     assert_eq!(share(&[0, 4, 0, 8], &[10]), (0.5, 2, 0, 1));
     assert_eq!(share(&[0, 4, 0, 8, 4, 0, 4], &[&[10], &good[1..]].concat()), (0.75, 3, 0, 1));
     // An open leaf so deep that it is lost in the share still counts.
-    let deep = [&[0][..], &[6, 0].repeat(80)].concat();
-    let tail = [&good[1..].repeat(79)[..], &[10]].concat();
-    let (proved, _, excluded, _) = share(&deep, &tail);
+    let deep = [&[0][..], &[6, 0].repeat(80), &[10]].concat();
+    let (proved, _, excluded, _) = share(&deep, &good[1..].repeat(79));
     assert!(proved < 1.0 && excluded == 0);
 }
 
@@ -175,7 +189,7 @@ fn changed(problem: &Problem, payload: &[u8], change: &dyn Fn(&mut Container)) -
 
 #[test]
 fn certificates_are_about_these_files_and_integers() {
-    let good = leaf(1 << 30, 1 << 30, [1 << 30, -(1 << 30)]);
+    let good = leaf(1 << 29, 1 << 29, [1 << 29, -(1 << 29)]);
     let refused = |change: &dyn Fn(&mut Container)| changed(&scaled(3), &good, change).unwrap_err();
     assert!(matches!(changed(&scaled(3), &good, &|_| ()), Ok(Shown::Robust(_))));
     assert!(refused(&|c| c.network[31] ^= 1).contains("another network"));
@@ -200,15 +214,68 @@ fn witnesses_lie_in_the_box() {
     // The first output is the greater from x = 4 on: x against 4, and ties go to the first.
     let mut problem = scaled(0);
     problem.layers[0].weights[1][0] = 0;
-    problem.layers[0].bias[1] = 4 << 30;
+    problem.layers[0].bias[1] = 4 << 29;
     problem.input = vec![(-7, 6)];
-    let witness = |numbers: &[i64]| {
+    let witness = |problem: &Problem, numbers: &[i64]| {
         let mut bytes = Vec::new();
         numbers.iter().for_each(|&x| write_signed(&mut bytes, x));
-        changed(&problem, &bytes, &|c| c.kind = Kind::IntegerWitness)
+        changed(problem, &bytes, &|c| c.kind = Kind::IntegerWitness)
     };
-    assert!(witness(&[4]) == Ok(Shown::Vulnerable { input: vec![4], class: 0 }) && witness(&[6]).is_ok());
-    assert!(witness(&[3]).unwrap_err().contains("the query's class 1") && witness(&[-7]).unwrap_err().contains("the query's class 1"));
-    assert!(witness(&[7]).unwrap_err().contains("outside the box") && witness(&[-8]).unwrap_err().contains("outside the box"));
-    assert!(witness(&[]).is_err() && witness(&[4, 4]).unwrap_err().contains("bytes after the last input"));
+    assert!(witness(&problem, &[4]) == Ok(Shown::Vulnerable { input: vec![4], class: 0 }) && witness(&problem, &[6]).is_ok());
+    assert!(
+        witness(&problem, &[3]).unwrap_err().contains("the query's class 1")
+            && witness(&problem, &[-7]).unwrap_err().contains("the query's class 1")
+    );
+    assert!(
+        witness(&problem, &[7]).unwrap_err().contains("outside the box")
+            && witness(&problem, &[-8]).unwrap_err().contains("outside the box")
+    );
+    assert!(witness(&problem, &[]).is_err() && witness(&problem, &[4, 4]).unwrap_err().contains("bytes after the last input"));
+    // Beside an input that is ignored.
+    problem.layers[0].weights.iter_mut().for_each(|row| row.push(0));
+    problem.input.push((0, 1));
+    for (x, good) in [([4, 1], true), ([4, 2], false), ([4, -1], false), ([7, 1], false), ([-8, 0], false)] {
+        assert_eq!(witness(&problem, &x).is_ok(), good);
+    }
+}
+
+/// The second hidden accumulator is `x - x + 5`, of which intervals know -4 to 14 only; the outputs are `sign` times its value, and
+/// `sign * 5 + gap`.
+fn cancelling(sign: i64, gap: i64) -> Problem {
+    let layer = |weights: Vec<Vec<i64>>, bias: Vec<i64>| Layer {
+        weights,
+        bias,
+        multipliers: vec![1],
+        shift: 0,
+        mode: "half-up",
+        offset: 0,
+        low: -99,
+        high: 99,
+    };
+    let layers = vec![
+        layer(vec![vec![1], vec![1]], vec![0, 0]),
+        layer(vec![vec![1, -1]], vec![5]),
+        layer(vec![vec![sign], vec![0]], vec![0, sign * 5 + gap]),
+    ];
+    Problem { layers, input: vec![(0, 9)], label: 1, margin: 0 }
+}
+
+/// Both ends are tightened to 5, shared or in the tree; the end that does not matter does not help.
+#[test]
+fn tightened_accumulators_bound_what_reads_them() {
+    for (sign, kind, other) in [(1, 8, 9), (-1, 9, 8)] {
+        let tighten = |kind: u8| {
+            // 3 times the accumulator of neuron 0 of layer 1, or -3 times.
+            let scale = if kind == 8 { 3 } else { -3 };
+            let mut bytes = vec![kind, 1, 0, 3];
+            [scale, -scale].iter().for_each(|&m| write_signed(&mut bytes, m));
+            bytes
+        };
+        let said = |gap: i64, bytes: &[Vec<u8>]| cancelling(sign, gap).checked(Kind::IntegerProof, false, &bytes.concat()).is_ok();
+        for (gap, good) in [(0, false), (1, true)] {
+            assert_eq!(said(gap, &[vec![1], tighten(kind), vec![0]]), good);
+            assert_eq!(said(gap, &[vec![0], tighten(kind), vec![0]]), good);
+            assert!(!said(gap, &[vec![1], tighten(other), vec![0]]) && !said(gap, &[vec![0], tighten(other), vec![0]]));
+        }
+    }
 }

@@ -126,7 +126,8 @@ fn proofs_hold_exactly_as_counting_says() {
         let hidden = round % 3;
         let problem = random_problem(&mut random, hidden);
         let proof = random_proof(&mut random, &problem);
-        let partial = proof.trees.iter().any(|(_, tree)| tree.has_open());
+        let shares: Vec<f64> = proof.trees.iter().map(|(_, tree)| tree.open_share()).collect();
+        let partial = shares.iter().any(|share| *share > 0.0);
         for problem in at_the_border(&problem, &proof).into_iter().flatten() {
             let said = problem.checked(Kind::IntegerProof, partial, &proof.bytes());
             assert_eq!(said.is_ok(), proof.holds(&problem), "{said:?}: {problem:?} {:?} {:?}", proof.shared, proof.trees);
@@ -135,8 +136,11 @@ fn proofs_hold_exactly_as_counting_says() {
                     assert!(!partial && problem.points().iter().all(|x| problem.keeps_label(x)), "{problem:?}");
                     accepted[hidden] += 1;
                 }
-                Ok(shown) => {
-                    assert!(partial && matches!(shown, Shown::Partly(_)));
+                Ok(Shown::Vulnerable { .. }) => panic!("a proof is no witness"),
+                Ok(Shown::Partly(said)) => {
+                    assert!(partial);
+                    assert_eq!(said.excluded, shares.iter().filter(|share| **share == 0.0).count());
+                    assert_eq!(said.proved, 1.0 - shares.iter().sum::<f64>() / shares.len() as f64);
                     open += 1;
                     let whole = problem.checked(Kind::IntegerProof, false, &proof.bytes());
                     assert!(whole.unwrap_err().contains("open"));

@@ -99,12 +99,13 @@ impl Tree {
         }
     }
 
-    pub fn has_open(&self) -> bool {
+    /// The share that open leaves make up, by halves.
+    pub fn open_share(&self) -> f64 {
         match self {
-            Tree::Open => true,
-            Tree::Nothing | Tree::Leaf { .. } => false,
-            Tree::Split { below, above, .. } => below.has_open() || above.has_open(),
-            Tree::Tighten(_, rest) => rest.has_open(),
+            Tree::Open => 1.0,
+            Tree::Nothing | Tree::Leaf { .. } => 0.0,
+            Tree::Split { below, above, .. } => 0.5 * (below.open_share() + above.open_share()),
+            Tree::Tighten(_, rest) => rest.open_share(),
         }
     }
 }
