@@ -4,4 +4,5 @@ mod onnx;
 mod products;
 mod repeated;
 mod vnnlib;
+mod windows;
 mod witness;

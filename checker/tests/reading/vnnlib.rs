@@ -152,3 +152,45 @@ fn broken_queries_are_refused() {
     let text = format!("{HEAD}{BOX}(assert (or (and (<= Y_0 1.5) (< X_1 (* 2 X_0))) (= Y_1 3)))");
     (0..text.len()).for_each(|end| drop(query(&text.as_bytes()[..end])));
 }
+
+#[test]
+fn nested_conjunctions_end_where_they_end() {
+    let text = "(assert (or (and (and (<= Y_0 1) (and (<= Y_0 2))) (<= Y_0 3)) (and (<= Y_1 4) (and (and (<= Y_1 5)) (<= Y_1 6)))))";
+    let constants =
+        |disjunct: &[&str], letter: usize| -> Vec<String> { disjunct.iter().map(|c| format!("-1 Y{letter} + {c} >= 0")).collect() };
+    assert_eq!(disjuncts(&cases(text)[0]), [constants(&["1", "2", "3"], 0), constants(&["4", "5", "6"], 1)]);
+    assert!(!refused(&format!("{HEAD}{BOX}(assert (and (and (<= Y_0 1)))")).is_empty());
+}
+
+#[test]
+fn indices_of_several_digits_and_axes_name_their_element() {
+    let names = |letter: &str, n: usize| (0..n).map(|i| format!("(declare-const {letter}_{i} Real)")).collect::<String>();
+    let bounds: String = (0..12).map(|i| format!("(assert (and (>= X_{i} {i}) (<= X_{i} {i}.5)))")).collect();
+    let query = read(&format!("{}{}{bounds}(assert (<= Y_11 Y_1))", names("X", 12), names("Y", 12)));
+    assert_eq!(box_of(&query.cases[0]), (0..12).map(|i| [i as f64, i as f64 + 0.5]).collect::<Vec<_>>());
+    assert_eq!(disjuncts(&query.cases[0]), [["1 Y1 + -1 Y11 + 0 >= 0"]]);
+    // Row-major: X[1,2] of 2 x 4 is element 6, Y[2,0,1] of 3 x 2 x 2 is element 9.
+    let head = "(vnnlib-version <2.0>) (declare-network N (declare-input X float32 [2,4]) (declare-output Y float32 [3,2,2]))";
+    let bounds: String = (0..8).map(|i| format!("(assert (and (>= X[{},{}] {i}) (<= X[{},{}] 9)))", i / 4, i % 4, i / 4, i % 4)).collect();
+    let query = read(&format!("{head}{bounds}(assert (<= Y[2,0,1] X[1,2]))"));
+    assert_eq!(box_of(&query.cases[0]), (0..8).map(|i| [i as f64, 9.0]).collect::<Vec<_>>());
+    assert_eq!(disjuncts(&query.cases[0]), [["1 X6 + -1 Y9 + 0 >= 0"]]);
+}
+
+#[test]
+fn strict_bounds_stay_where_they_bind() {
+    let shown_cuts = |more: &str| cases(more)[0].cuts.iter().map(shown).collect::<Vec<_>>();
+    assert_eq!(shown_cuts("(assert (> X_0 0)) (assert (<= Y_0 0))"), ["1 X0 + 0 > 0"]);
+    assert_eq!(shown_cuts("(assert (> X_0 -1)) (assert (< X_0 2)) (assert (<= Y_0 0))"), Vec::<String>::new());
+    assert_eq!(shown_cuts("(assert (< X_0 1)) (assert (> X_1 -1)) (assert (<= Y_0 0))"), ["-1 X0 + 1 > 0", "1 X1 + 1 > 0"]);
+}
+
+#[test]
+fn outputs_are_numbered_without_gaps() {
+    let outputs = |names: &str| {
+        let declared: String = names.split(' ').filter(|n| !n.is_empty()).map(|n| format!("(declare-const {n} Real)")).collect();
+        query(format!("(declare-const X_0 Real){declared}(assert (and (>= X_0 0) (<= X_0 1)))").as_bytes()).is_ok()
+    };
+    assert!(outputs("Y_0 Y_1") && !outputs("Y_0 Y_2") && !outputs("Y_1") && !outputs(""));
+    assert!(query(b"(declare-const Y_0 Real) (assert (<= Y_0 0))").is_err());
+}
