@@ -1,5 +1,6 @@
 //! The readers and the replay of witnesses on small files made by hand.
 
+mod layouts;
 mod onnx;
 mod products;
 mod repeated;
