@@ -4,6 +4,7 @@ mod layouts;
 mod onnx;
 mod products;
 mod repeated;
+mod scales;
 mod vnnlib;
 mod windows;
 mod witness;

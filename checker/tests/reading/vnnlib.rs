@@ -194,3 +194,10 @@ fn outputs_are_numbered_without_gaps() {
     assert!(outputs("Y_0 Y_1") && !outputs("Y_0 Y_2") && !outputs("Y_1") && !outputs(""));
     assert!(query(b"(declare-const Y_0 Real) (assert (<= Y_0 0))").is_err());
 }
+
+#[test]
+fn a_variable_that_stands_twice_counts_twice() {
+    let text = "(assert (>= (+ Y_0 (* 2 Y_1) Y_0 (* -3 Y_1) X_1) 7))";
+    assert_eq!(disjuncts(&cases(text)[0]), [["1 X1 + 2 Y0 + -1 Y1 + -7 >= 0"]]);
+    assert_eq!(disjuncts(&cases("(assert (>= (+ Y_0 Y_1) (+ Y_0 3)))")[0]), [["1 Y1 + -3 >= 0"]]);
+}
