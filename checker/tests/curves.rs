@@ -201,41 +201,6 @@ fn planes_hold_beside_products() {
     }
 }
 
-/// The second derivative in binary64, which errs by far less than what an interval of this width has to spare.
-fn second_derivative(function: Function, x: f64) -> f64 {
-    let s = 1.0 / (1.0 + (-x).exp());
-    match function {
-        Function::Sigmoid => s * (1.0 - s) * (1.0 - 2.0 * s),
-        Function::Tanh => -2.0 * x.tanh() * (1.0 - x.tanh() * x.tanh()),
-        Function::Sine => -x.sin(),
-        Function::Cosine => -x.cos(),
-        Function::Power(n) => f64::from(n) * f64::from(n - 1) * x.powi(i32::from(n) - 2),
-        Function::Reciprocal => 2.0 / (x * x * x),
-        Function::Floor | Function::Clip(..) => 0.0,
-    }
-}
-
-#[test]
-fn second_derivatives_are_enclosed() {
-    let (mut random, mut narrow) = (Random(99), 0);
-    for _ in 0..6000 {
-        let function = FUNCTIONS[random.below(FUNCTIONS.len())];
-        let a = 4.0 * random.unit();
-        let (low, high) = (a, a + [0.01, 0.5, 2.0][random.below(3)] * random.unit().abs());
-        if !defined(function, (low, high)) || matches!(function, Function::Clip(..) | Function::Floor) {
-            continue;
-        }
-        let (least, most) = function.bend(low, high, (function.at(low), function.at(high)));
-        for k in 0..=8 {
-            let d = second_derivative(function, (low + (high - low) * f64::from(k) / 8.0).clamp(low, high));
-            let slack = 1e-12 * (1.0 + d.abs());
-            assert!(least <= d + slack && d - slack <= most, "{function:?} on [{low}, {high}]: {d} beside [{least}, {most}]");
-        }
-        narrow += usize::from(most - least < 1.0);
-    }
-    assert!(narrow > 1000, "{narrow}");
-}
-
 /// Sines of large angles are not computed alike; powers may underflow once before their last product.
 #[test]
 fn deployed_functions_are_trusted_in_their_range_only() {
