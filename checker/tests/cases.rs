@@ -280,7 +280,7 @@ fn row_trees_leave_other_hinges_alone() {
         let reason = verdict(tree).unwrap_err().reason;
         assert!(reason.contains(why), "{reason}");
     };
-    refused(&[1, 0, 255], "only a ReLU's slopes are free");
+    refused(&[1, 0, 255], "only the slopes of ReLUs and of functions of one number are free");
     let beta = 0f32.to_le_bytes();
     refused(&[&[0, 1, 0, 0, 0][..], &beta, &[0], &beta].concat(), "splits ReLUs only");
 }
