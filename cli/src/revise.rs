@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::PathBuf;
 
+use checker::Semantics;
+use checker::certificate::Container;
 use clap::Args;
 use engine::certify::Subject;
 use engine::input;
@@ -26,9 +28,17 @@ pub fn run(arguments: &Arguments, trim: bool) -> Result<Finished, Failure> {
     let [model, query, certificates @ ..] = &arguments.files[..] else {
         return Err(Failure::new("give MODEL, QUERY and at least one CERTIFICATE"));
     };
-    let subject = Subject::new(input::read_bytes(model)?, input::read_bytes(query)?);
-    let read = |path: &PathBuf| input::read_bytes(path).map_err(Failure::from);
+    let read = |path: &PathBuf| {
+        let bytes = input::read_bytes(path)?;
+        match Container::read(&bytes) {
+            Ok(container) if container.semantics == Semantics::Integer => {
+                Err(Failure::about(path, "is about an integer network; `ironbound quantized merge` joins such certificates"))
+            }
+            _ => Ok(bytes),
+        }
+    };
     let certificates: Vec<Vec<u8>> = certificates.iter().map(read).collect::<Result<_, _>>()?;
+    let subject = Subject::new(input::read_bytes(model)?, input::read_bytes(query)?);
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let revised = subject.revise(&certificates, trim, threads).map_err(|e| Failure::new(e.to_string()))?;
     let output = &arguments.output;

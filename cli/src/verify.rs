@@ -43,7 +43,7 @@ pub struct Arguments {
     /// Also write the witness here, in the query's own format
     #[arg(long, value_name = "FILE")]
     witness: Option<PathBuf>,
-    /// Write the proof or the witness here, for `ironbound check`; what is proved so far, if time runs out
+    /// Write the proof or the witness here, for `ironbound check`; what is proved so far, if time runs out (the checker's look at it comes after the limit)
     #[arg(long, value_name = "FILE")]
     certificate: Option<PathBuf>,
     /// Have the independent checker accept the whole proof before the verdict is printed (--certificate alone: each node once)

@@ -197,3 +197,43 @@ fn an_interrupt_ends_with_unknown_and_what_is_proved() {
     assert!(output.contains("stopped by the user") && output.contains("proved: "), "{output}");
     assert!(done.stderr.is_empty(), "no progress in a pipe");
 }
+
+/// The second output is a function of the first input alone, and its disjunct is excluded from the whole box, by 1e-3; the other one's needs a tree.
+#[test]
+fn the_margin_is_that_of_every_disjunct() {
+    for (operator, shift, greatest) in [("Relu", 2.0, 1.0), ("Tanh", 0.0, 0.761_594_2)] {
+        let numbers = |count: usize, from: usize, size: f32| -> Vec<f32> {
+            (from..from + count).map(|k| size * (12.9898 * k as f32).sin()).collect()
+        };
+        let (mut first, mut second) = (numbers(24, 1, 3.0), numbers(117, 30, 2.0));
+        first.extend([1.0, 0.0]);
+        second[..13].fill(0.0);
+        second[12] = 1.0;
+        let rows = |weights: &[f32], inputs: usize| weights.chunks(inputs).map(<[f32]>::to_vec).collect::<Vec<_>>();
+        let dense = |model: Model, from: &str, to: &str, rows: Vec<Vec<f32>>, bias: &[f32]| {
+            model.gemm(from, to, &rows.iter().map(Vec::as_slice).collect::<Vec<_>>(), bias)
+        };
+        let bias = |count: usize, last: f32| (0..count).map(|k| if k + 1 < count { 0.25 } else { last }).collect::<Vec<_>>();
+        let model = dense(Model::new(&[1, 2]), "X", "A", rows(&first, 2), &bias(13, shift)).apply(operator, &["A"], "S");
+        // The value arrives at least 1 above zero.
+        let lift = [vec![2.0 - shift], vec![0.25; 8]].concat();
+        let model = dense(model, "S", "B", rows(&second, 13), &lift).apply("Relu", &["B"], "R");
+        let (mut last, mut only) = (numbers(9, 200, 1.0), vec![0.0; 9]);
+        (last[0], only[0]) = (0.0, 1.0);
+        let model = dense(model, "R", "Y", vec![last, only], &[0.0, -2.0]).output("Y", &[1, 2]);
+        let asking = |least: f64| {
+            let asked = format!("(assert (or (>= Y_0 {least}) (>= Y_1 {})))", greatest + 1e-3);
+            Bench::new(&model, &query(&[("-1", "1"); 2], 2, &asked))
+        };
+        let (mut fails, mut holds) = (0.0, 32.0);
+        while holds - fails > 1.0 / 64.0 {
+            let middle = 0.5 * (fails + holds);
+            *(if asking(middle).verify(&[]).verdict() == "unsat" { &mut holds } else { &mut fails }) = middle;
+        }
+        for options in [&[][..], &["--certificate", "proof.cert"]] {
+            let run = asking(holds + 0.005).verify(options);
+            let margin: f64 = run.detail("margin").and_then(|m| m.parse().ok()).expect("it holds");
+            assert!(margin <= 1.001e-3, "{operator} {options:?}: {run:?}");
+        }
+    }
+}

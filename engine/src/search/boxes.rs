@@ -24,6 +24,8 @@ pub struct Part {
     pub promise: f64,
     /// The part's share of the whole box.
     pub share: f64,
+    /// The least margin of what has been excluded above it.
+    pub margin: f64,
     /// True where `f32` has proved too coarse.
     pub double: bool,
 }
@@ -95,7 +97,8 @@ impl Boxes<'_> {
             // Stopped half-way, or ranges that contradict each other, which those of a box cannot.
             return Step::Stuck { bound: part.bound, part };
         }
-        let judgement = self.judge(&relaxation, objectives, &part);
+        let mut judgement = self.judge(&relaxation, objectives, &part);
+        judgement.margin = judgement.margin.min(part.margin);
         if judgement.open.is_empty() {
             return Step::Closed { margin: judgement.margin };
         }
@@ -124,14 +127,14 @@ impl Boxes<'_> {
     fn split(&self, part: Part, judgement: Judgement, bounds: Bounds) -> Step<Part> {
         let worst = judgement.worst.min(part.bound);
         if !part.double && judgement.worst <= NEAR * judgement.error {
-            return Step::Split(vec![Part { double: true, bound: worst, open: judgement.open, ..part }]);
+            return Step::Split(vec![Part { double: true, bound: worst, open: judgement.open, margin: judgement.margin, ..part }]);
         }
-        let region = judgement.left;
+        let (region, margin) = (judgement.left, judgement.margin);
         let middle = |d: usize| 0.5 * region.low[d] + 0.5 * region.high[d];
         let Some(d) = axis(&judgement.reach, &part.region, &region, self.probe.whole) else {
             return match part.double {
                 true => Step::Stuck { bound: worst, part },
-                false => Step::Split(vec![Part { double: true, bound: worst, open: judgement.open, ..part }]),
+                false => Step::Split(vec![Part { double: true, bound: worst, open: judgement.open, margin: judgement.margin, ..part }]),
             };
         };
         let inherited = Some(Arc::new(bounds));
@@ -139,7 +142,7 @@ impl Boxes<'_> {
             let mut region = region.clone();
             (region.low[d], region.high[d]) = (low, high);
             let (open, inherited) = (judgement.open.clone(), inherited.clone());
-            Part { region, inherited, open, bound: worst, promise: part.promise, share: 0.5 * part.share, double: part.double }
+            Part { region, inherited, open, bound: worst, promise: part.promise, share: 0.5 * part.share, margin, double: part.double }
         };
         Step::Split(vec![half(region.low[d], middle(d)), half(middle(d), region.high[d])])
     }

@@ -38,6 +38,8 @@ pub struct Part {
     promise: f64,
     /// The part's share of the whole box.
     share: f64,
+    /// The least margin of what has been excluded above it.
+    margin: f64,
     /// So many parts above in a row have gained little by slopes of their own.
     idle: u32,
 }
@@ -117,7 +119,8 @@ impl<'a> Checked<'a> {
     pub fn starts(&self) -> Option<Vec<Part>> {
         let mut stepper = self.workspace();
         let state = self.case.root(&mut stepper.relaxed, &mut stepper.batch);
-        let mut stack = vec![Part { node: 0, state, bound: f64::INFINITY, promise: f64::NEG_INFINITY, share: 1.0, idle: 0 }];
+        let mut stack =
+            vec![Part { node: 0, state, bound: f64::INFINITY, promise: f64::NEG_INFINITY, share: 1.0, margin: f64::INFINITY, idle: 0 }];
         let mut open = Vec::new();
         while let Some(mut part) = stack.pop() {
             let Some((mut steps, first)) = self.log.inner(part.node).ok()? else {
@@ -319,7 +322,7 @@ impl<'a> Method for Checked<'a> {
     fn bound(&self, part: Part, eager: bool, stepper: &mut Stepper<'a>) -> Step<Part> {
         stepper.begin();
         let mut node = Node { stepper, state: part.state.clone(), steps: Steps::default() };
-        let (mut judgement, mut margin) = (Judgement::default(), f64::INFINITY);
+        let (mut judgement, mut margin) = (Judgement::default(), part.margin);
         for &effort in self.efforts(part.node) {
             if (self.stop)() {
                 return Step::Stuck { bound: part.bound, part };
@@ -337,10 +340,11 @@ impl<'a> Method for Checked<'a> {
         if idle < MOST_IDLE {
             let gains = self.choose(&mut judgement, &mut node);
             idle = if gains { 0 } else { idle + 1 };
+            margin = margin.min(judgement.margin);
             if node.is_closed() {
                 node.steps.leaf();
                 self.log.end(part.node, node.steps.bytes());
-                return Step::Closed { margin: margin.min(judgement.margin) };
+                return Step::Closed { margin };
             }
         }
         let (promise, witness) = self.probe.look_at(&judgement, eager);
@@ -351,9 +355,9 @@ impl<'a> Method for Checked<'a> {
         if node.is_closed() {
             node.steps.leaf();
             self.log.end(part.node, node.steps.bytes());
-            return Step::Closed { margin: 0.0 };
+            return Step::Closed { margin: margin.min(0.0) };
         }
-        self.split(judgement, node, Part { promise, idle, ..part })
+        self.split(judgement, node, Part { promise, margin, idle, ..part })
     }
 
     fn urgency(&self, part: &Part) -> f64 {

@@ -458,6 +458,7 @@ impl Root<'_> {
             bound: left.worst,
             promise: f64::NEG_INFINITY,
             share: 1.0,
+            margin: f64::INFINITY,
             double,
         };
         let result = tree::search(&method, vec![part], self.solver.config, self.solver.deadline, self.solver.observer);

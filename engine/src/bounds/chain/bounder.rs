@@ -56,6 +56,8 @@ pub struct Part<F> {
     pub promise: f64,
     /// The part's share of the whole box.
     pub share: f64,
+    /// The least margin of what has been excluded above it.
+    pub margin: f64,
     /// Its node in the certificate.
     pub node: NodeId,
 }
@@ -73,6 +75,7 @@ impl<F: Kernel> Part<F> {
             bound: self.bound,
             promise: self.promise,
             share: self.share,
+            margin: self.margin,
             node: self.node,
         }
     }
@@ -90,7 +93,7 @@ impl<F> Workspace<F> {
 pub enum Outcome<F> {
     /// No counterexample inside; `margin` is by how much the worst disjunct is excluded.
     Closed {
-        /// Distance from zero of the worst bound; infinite for an empty part.
+        /// Distance from zero of the worst bound here and above; infinite for an empty part of a box on which nothing was excluded.
         margin: f64,
     },
     /// Still open: the parts to look at next.
@@ -157,6 +160,8 @@ pub struct Workspace<F> {
     pub(super) worst_disjunct: usize,
     /// The greatest value of an open disjunct that the network itself took so far in the part.
     pub(super) promise: f64,
+    /// The least margin of what is excluded, here or above.
+    pub(super) margin: f64,
     pub(super) probe: Vec<F>,
     pub(super) probe_values: Vec<F>,
     /// Where the proof of each part is recorded, if it is.
@@ -240,7 +245,8 @@ impl<F: Kernel> Bounder<F> {
     pub fn root(&self, low: Vec<F>, high: Vec<F>) -> Part<F> {
         let open = (0..self.objectives.disjuncts.len() as u32).collect();
         let facts = Arc::new(Facts::nothing(&self.chain));
-        Part { low, high, phases: Vec::new(), facts, open, bound: f64::INFINITY, promise: f64::NEG_INFINITY, share: 1.0, node: 0 }
+        let (bound, promise, margin) = (f64::INFINITY, f64::NEG_INFINITY, f64::INFINITY);
+        Part { low, high, phases: Vec::new(), facts, open, bound, promise, share: 1.0, margin, node: 0 }
     }
 
     /// Where hidden layer `k` starts in [`Facts::low`], and where it ends.
@@ -277,12 +283,12 @@ impl<F: Kernel> Bounder<F> {
     fn judge(&self, part: &mut Part<F>, eager: bool, ws: &mut Workspace<F>) -> Judgement<F> {
         if !self.concretise(part, ws) {
             ws.steps.empty();
-            return Judgement::Closed(f64::INFINITY);
+            return Judgement::Closed(part.margin);
         }
         ws.steps.refresh_all();
         if !self.refresh(ws) {
             ws.steps.empty();
-            return Judgement::Closed(f64::INFINITY);
+            return Judgement::Closed(part.margin);
         }
         if ws.late() {
             return Judgement::Exhausted(part.bound);
@@ -420,7 +426,7 @@ impl<F: Kernel> Bounder<F> {
         let first_node = self.record_split(part.node, choice, ws);
         ws.keep_or_share(&mut part.facts);
         part.open.clone_from(&ws.open);
-        (part.bound, part.promise, part.share) = (bound, ws.promise, 0.5 * part.share);
+        (part.bound, part.promise, part.share, part.margin) = (bound, ws.promise, 0.5 * part.share, ws.margin);
         let mut children = [part.clone(), part];
         children[0].node = first_node;
         children[1].node = first_node + 1;

@@ -223,7 +223,7 @@ impl<F: Kernel> Bounder<F> {
     /// Excludes disjuncts, one fact at a time and then jointly.
     pub(super) fn decide(&self, part: &Part<F>, ws: &mut Workspace<F>) -> Verdict {
         ws.open.clear();
-        let (mut worst, mut margin) = (f64::NEG_INFINITY, f64::INFINITY);
+        let (mut worst, mut margin) = (f64::NEG_INFINITY, part.margin);
         ws.candidates.clear();
         self.phase_facts(part, ws);
         let dims = self.chain.inputs;
@@ -263,6 +263,7 @@ impl<F: Kernel> Bounder<F> {
             self.probe_game(rows, ws);
             ws.open.push(d);
         }
+        ws.margin = margin;
         if ws.open.is_empty() { Verdict::Closed(margin) } else { Verdict::Open(worst) }
     }
 

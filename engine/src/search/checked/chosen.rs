@@ -31,7 +31,8 @@ pub(super) fn twins(plan: &Plan, graph: &Graph) -> Vec<Option<NodeId>> {
 }
 
 impl Checked<'_> {
-    /// Drops disjuncts by rows with lines of their own, as far as the checker agrees; says whether that was worth it.
+    /// Drops disjuncts by rows with lines of their own, as far as the checker agrees; says whether that was worth it. The least margin of
+    /// what is dropped is taken over into the judgement.
     pub(super) fn choose(&self, judgement: &mut Judgement, node: &mut Node) -> bool {
         if self.twins.iter().all(Option::is_none) || (self.stop)() {
             return false;
@@ -43,19 +44,24 @@ impl Checked<'_> {
         let mut rows = rows_of(objectives, &judgement.open);
         rows.retain(|r| !objectives.cuts.contains(r));
         let (forms, choices) = choose_rows(&relaxation, objectives, &rows, STEPS);
-        let before = node.state.open.len();
+        let (before, mut margin) = (node.state.open.len(), judgement.margin);
         for &d in &judgement.open {
             let bound = |&r: &usize| forms.forms[r].as_ref().map_or(f64::INFINITY, |form| form.bound);
             let Some(best) = objectives.disjuncts[d].iter().min_by(|a, b| bound(a).total_cmp(&bound(b))) else { continue };
             if let (true, Some((_, row)), Ok(at)) = (bound(best) <= 0.0, self.places[*best], rows.binary_search(best)) {
                 let step = self.drop_step((d, row), &choices[at], &node.state);
+                let open = node.state.open.len();
                 node.take(&step, &self.case);
+                if node.state.open.len() < open {
+                    margin = node.stepper.trees.bounds.iter().fold(margin, |margin, bound| margin.min(-bound));
+                }
             }
         }
         let sharper = forms.judge(objectives, &judgement.open, &region);
         let worth = node.state.open.len() < before || judgement.worst - sharper.worst > LEAST_GAIN * judgement.worst;
         if node.state.open.len() < before {
-            *judgement = self.judge(node);
+            let again = self.judge(node);
+            *judgement = Judgement { margin: margin.min(again.margin), ..again };
         }
         judgement.worst = judgement.worst.min(sharper.worst);
         worth
