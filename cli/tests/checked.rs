@@ -134,12 +134,12 @@ fn rows_choose_the_lines_of_functions() {
     let check = |name: &str| bench.run(&["check", "net.onnx", "query.vnnlib", name]);
     let whole = check("proof.cert");
     assert!(whole.output.starts_with("accepted: holds (both)") && whole.output.contains("leaves of row trees"), "{whole:?}");
-    // By as much as the margin says, the property could be stricter.
+    // The margin is what the property could be stricter by, but for clips, which would then take away less.
     let number = |text: &str| text.split_whitespace().next().and_then(|n| n.parse::<f64>().ok()).expect("a number");
     let margin = number(run.detail("margin").expect("it holds"));
     let room = bench.run(&["check", "net.onnx", "query.vnnlib", "proof.cert", "--room"]);
     let room = number(room.output.split("room: ").nth(1).expect("it says so"));
-    assert!(room > 0.9 * margin, "room {room}, margin {margin}");
+    assert!(room > 0.5 * margin, "room {room}, margin {margin}");
     let trimmed = bench.run(&["trim", "net.onnx", "query.vnnlib", "proof.cert", "-o", "short.cert"]);
     assert!(trimmed.code == 0 && check("short.cert").code == 0, "{trimmed:?}");
     let mut proof = std::fs::read(bench.path("proof.cert")).expect("written");
