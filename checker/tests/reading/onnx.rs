@@ -31,6 +31,12 @@ pub fn floats(name: &str, dims: &[i64], values: &[f32]) -> Vec<u8> {
     [dims.collect(), number(2, 1), bytes(8, name), bytes(9, raw)].concat()
 }
 
+/// A tensor of binary64 numbers with one axis.
+pub fn doubles(name: &str, values: &[f64]) -> Vec<u8> {
+    let raw: Vec<u8> = values.iter().flat_map(|x| x.to_le_bytes()).collect();
+    [number(1, values.len() as i64), number(2, 11), bytes(8, name), bytes(9, raw)].concat()
+}
+
 /// A node that reads and gives values named in words.
 pub fn node(operator: &str, inputs: &str, outputs: &str, attributes: &[Vec<u8>]) -> Vec<u8> {
     let inputs = inputs.split_whitespace().flat_map(|name| bytes(1, name));

@@ -2,7 +2,7 @@
 
 use checker::read::onnx::network;
 
-use crate::onnx::{bytes, float, floats, input, int, model, model_of, node, number, of_node};
+use crate::onnx::{bytes, doubles, float, floats, input, int, model, model_of, node, number, of_node};
 
 /// `2 A B + 3 C`, with C as a row.
 #[test]
@@ -42,6 +42,23 @@ fn normalization_goes_by_channels() {
     assert!(network(&norm([0.75, -0.25], &[])).is_err() && network(&norm([-1.0, 3.75], &[])).is_err());
     assert!(network(&norm([0.75, 3.75], &[int("training_mode", 1)])).is_err());
     assert!(network(&norm([0.75, 3.75], &[int("spatial", 0)])).is_err());
+}
+
+/// Where a factor, or what the root is taken of, is so small that its relative error is larger than what is claimed, there is no map.
+#[test]
+fn factors_of_absurd_size_are_refused() {
+    let read = |scale: f64, variance: f64| {
+        let tensors = [doubles("s", &[scale]), doubles("b", &[0.0]), doubles("m", &[0.0]), doubles("v", &[variance])];
+        let norm = node("BatchNormalization", "x s b m v", "y", &[float("epsilon", 0.25)]);
+        network(&model_of(13, input("x", 11, &[1, 1]), &[norm], &tensors)).map_err(|e| e.to_string())
+    };
+    let refused = |scale: f64, variance: f64| read(scale, variance).is_err_and(|why| why.contains("absurd size"));
+    for scale in [0.0, 1.0, -1.0, 1e-199, -1e-199, 1e300] {
+        assert!(read(scale, 0.75).is_ok() && read(scale, 0.125).is_ok(), "{scale:e}");
+    }
+    for (scale, variance) in [(1e-201, 0.75), (-1e-201, 0.75), (5e-324, 0.75), (1.0, -0.25), (1.0, -0.5), (0.0, -0.25), (1e-100, 1e300)] {
+        assert!(refused(scale, variance), "{scale:e} {variance:e}");
+    }
 }
 
 /// All inputs are of one type, and there are inputs and outputs.
