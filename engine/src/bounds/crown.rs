@@ -250,6 +250,12 @@ impl<'n, F: Working> Relaxation<'n, F> {
         (0..ranges.len()).filter(|&i| wanted[i]).collect()
     }
 
+    /// So many rows are optimised together.
+    pub fn rows_with_slopes(&self) -> usize {
+        let last = self.network.graph.nodes.len().saturating_sub(1);
+        (SLOPE_NUMBERS / Slopes::numbers_per_row(self, last).max(1)).max(1)
+    }
+
     /// Backward rows for both ends of the loose elements of node `id`, intersected with what is known.
     fn tighten(&mut self, id: NodeId, plan: Plan, forward: Option<&Forward>) {
         let mut picked = self.loose(id);

@@ -284,11 +284,17 @@ impl<F: Working> Relaxation<'_, F> {
         self.best_steps(starts, count, descent, done, &mut |_, _| ())
     }
 
-    /// As [`Relaxation::optimised`], and for each row what its best step has chosen.
-    pub fn chosen(&self, starts: &[(NodeId, Vec<F>)], count: usize, descent: Descent) -> (Vec<Form<F>>, Vec<Vec<Choices>>) {
+    /// As [`Relaxation::optimised`], and for each row what its best step has chosen; stops early once `stop` says so.
+    pub fn chosen(
+        &self,
+        starts: &[(NodeId, Vec<F>)],
+        count: usize,
+        descent: Descent,
+        stop: &dyn Fn() -> bool,
+    ) -> (Vec<Form<F>>, Vec<Vec<Choices>>) {
         let mut choices = vec![Vec::new(); count];
         let keep = &mut |slopes: &Slopes<F>, row: usize| choices[row] = slopes.choices(self, row);
-        let forms = self.best_steps(starts, count, descent, &|_| false, keep);
+        let forms = self.best_steps(starts, count, descent, &|_| stop(), keep);
         (forms, choices)
     }
 

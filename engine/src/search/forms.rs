@@ -67,9 +67,20 @@ pub fn bound_rows<F: Working>(
     complete(relaxation, objectives, rows, forms)
 }
 
-/// As [`bound_rows`], with what each row chooses after so many steps.
-pub fn choose_rows(relaxation: &Relaxation<f64>, objectives: &Objectives<f64>, rows: &[usize], steps: usize) -> (Forms, Vec<Vec<Choices>>) {
-    let (forms, choices) = relaxation.chosen(&starts(relaxation, objectives, rows), rows.len(), Descent::of(steps));
+/// As [`bound_rows`], with what each row chooses after so many steps; the first rows only once `stop` says so.
+pub fn choose_rows(
+    relaxation: &Relaxation<f64>,
+    objectives: &Objectives<f64>,
+    rows: &[usize],
+    steps: usize,
+    stop: &dyn Fn() -> bool,
+) -> (Forms, Vec<Vec<Choices>>) {
+    let (mut forms, mut choices) = (Vec::new(), Vec::new());
+    for part in rows.chunks(relaxation.rows_with_slopes()).take_while(|_| !stop()) {
+        let (bounds, chosen) = relaxation.chosen(&starts(relaxation, objectives, part), part.len(), Descent::of(steps), stop);
+        forms.extend(bounds);
+        choices.extend(chosen);
+    }
     (complete(relaxation, objectives, rows, forms), choices)
 }
 

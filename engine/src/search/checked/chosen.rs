@@ -43,13 +43,14 @@ impl Checked<'_> {
             Relaxation::<f64>::planned(self.network, &region, Effort { inherited: Some(&known), rows: false, ..Effort::crown(self.stop) });
         let mut rows = rows_of(objectives, &judgement.open);
         rows.retain(|r| !objectives.cuts.contains(r));
-        let (forms, choices) = choose_rows(&relaxation, objectives, &rows, STEPS);
+        let (forms, choices) = choose_rows(&relaxation, objectives, &rows, STEPS, self.stop);
         let (before, mut margin) = (node.state.open.len(), judgement.margin);
         for &d in &judgement.open {
             let bound = |&r: &usize| forms.forms[r].as_ref().map_or(f64::INFINITY, |form| form.bound);
             let Some(best) = objectives.disjuncts[d].iter().min_by(|a, b| bound(a).total_cmp(&bound(b))) else { continue };
-            if let (true, Some((_, row)), Ok(at)) = (bound(best) <= 0.0, self.places[*best], rows.binary_search(best)) {
-                let step = self.drop_step((d, row), &choices[at], &node.state);
+            let chosen = rows.binary_search(best).ok().and_then(|at| choices.get(at));
+            if let (true, Some((_, row)), Some(chosen)) = (bound(best) <= 0.0, self.places[*best], chosen) {
+                let step = self.drop_step((d, row), chosen, &node.state);
                 let open = node.state.open.len();
                 node.take(&step, &self.case);
                 if node.state.open.len() < open {
@@ -63,7 +64,9 @@ impl Checked<'_> {
             let again = self.judge(node);
             *judgement = Judgement { margin: margin.min(again.margin), ..again };
         }
-        judgement.worst = judgement.worst.min(sharper.worst);
+        if sharper.worst.is_finite() {
+            judgement.worst = judgement.worst.min(sharper.worst);
+        }
         worth
     }
 
