@@ -67,7 +67,7 @@ impl Prepared {
         for (number, activation) in plan.activations.iter().enumerate() {
             relaxed.prepare(activation.node, &state);
             relaxed.prepare_operand(activation.node, &state);
-            crate::steps::bound_by_magnitude(relaxed, number, &mut state);
+            crate::intervals::bound_by_magnitude(relaxed, number, &mut state);
             if activation.shallow && plan.lined {
                 let all: Vec<u32> = (0..activation.len as u32).collect();
                 crate::steps::refresh(relaxed, number, &all, &mut state, batch);

@@ -130,3 +130,23 @@ fn through(sum: &Sum, ranges: &[Ranges], cost: impl Fn(usize) -> Option<(f64, f6
     }
     own
 }
+
+/// No operand is larger than its magnitude: intervals for a root.
+pub fn bound_by_magnitude(relaxed: &Relaxed, activation: usize, state: &mut State) {
+    let (plan, place) = (relaxed.plan, &relaxed.plan.activations[activation]);
+    let (prepared, node) = (&relaxed.nodes[place.node], &plan.nodes[place.node]);
+    for j in 0..place.len {
+        let size = match &node.step {
+            Step::Hinge(_, _, Operand::Joined(_)) => {
+                let Some(r) = prepared.place(node.compressed, j) else { continue };
+                prepared.operand[r] + relaxed.start_error(place.node, r)
+            }
+            Step::Hinge(_, _, Operand::Node(p)) | Step::Maximum(_, _, p) | Step::Curve(_, _, p) | Step::Product(_, p) => {
+                relaxed.nodes[*p].value[j] + relaxed.deployed_error(*p, j)
+            }
+            _ => continue,
+        };
+        state.meet(place.start + j, false, size.next_up());
+        state.meet(place.start + j, true, size.next_up());
+    }
+}

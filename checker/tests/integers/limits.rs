@@ -88,19 +88,15 @@ fn queries_fit_their_network() {
     assert!(!fits("[-4]", "[9]", 0) && !fits("[-4, 3, 3]", "[9, 3, 3]", 0) && !fits("[-4, 3]", "[9]", 0) && !fits("[-4]", "[9, 3]", 0));
 }
 
+/// A layer with the multiplier 1.
+fn plain_layer(weights: Vec<Vec<i64>>, bias: Vec<i64>, (shift, mode): (u32, &'static str), (low, high): (i64, i64)) -> Layer {
+    Layer { weights, bias, multipliers: vec![1], shift, mode, offset: 0, low, high }
+}
+
 /// One hidden layer that takes x, from 1 to 9, to `(x, 2 x + gap - 1)`, scaled up by 2^29 and down again, and the outputs are these.
 fn scaled(gap: i64) -> Problem {
     let unit = 1 << 29;
-    let layer = |weights: Vec<Vec<i64>>, bias: Vec<i64>| Layer {
-        weights,
-        bias,
-        multipliers: vec![1],
-        shift: 29,
-        mode: "floor",
-        offset: 0,
-        low: 0,
-        high: 99,
-    };
+    let layer = |weights, bias| plain_layer(weights, bias, (29, "floor"), (0, 99));
     let layers =
         vec![layer(vec![vec![unit], vec![2 * unit]], vec![0, (gap - 1) * unit]), layer(vec![vec![unit, 0], vec![0, unit]], vec![0, 0])];
     Problem { layers, input: vec![(1, 9)], label: 1, margin: 0 }
@@ -242,16 +238,7 @@ fn witnesses_lie_in_the_box() {
 /// The second hidden accumulator is `x - x + 5`, of which intervals know -4 to 14 only; the outputs are `sign` times its value, and
 /// `sign * 5 + gap`.
 fn cancelling(sign: i64, gap: i64) -> Problem {
-    let layer = |weights: Vec<Vec<i64>>, bias: Vec<i64>| Layer {
-        weights,
-        bias,
-        multipliers: vec![1],
-        shift: 0,
-        mode: "half-up",
-        offset: 0,
-        low: -99,
-        high: 99,
-    };
+    let layer = |weights, bias| plain_layer(weights, bias, (0, "half-up"), (-99, 99));
     let layers = vec![
         layer(vec![vec![1], vec![1]], vec![0, 0]),
         layer(vec![vec![1, -1]], vec![5]),

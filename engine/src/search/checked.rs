@@ -267,6 +267,13 @@ impl<'a> Checked<'a> {
         node.take(&step, &self.case);
     }
 
+    /// Ends a node of which nothing is open.
+    fn close(&self, id: proof::NodeId, mut node: Node, margin: f64) -> Step<Part> {
+        node.steps.leaf();
+        self.log.end(id, node.steps.bytes());
+        Step::Closed { margin }
+    }
+
     /// Two halves of what is left of the box, cut where the open forms vary most.
     fn split(&self, judgement: Judgement, node: Node, part: Part) -> Step<Part> {
         let Node { state, mut steps, .. } = node;
@@ -331,9 +338,7 @@ impl<'a> Method for Checked<'a> {
             judgement = self.judge(&mut node);
             margin = margin.min(judgement.margin);
             if node.is_closed() {
-                node.steps.leaf();
-                self.log.end(part.node, node.steps.bytes());
-                return Step::Closed { margin };
+                return self.close(part.node, node, margin);
             }
         }
         let mut idle = part.idle;
@@ -342,9 +347,7 @@ impl<'a> Method for Checked<'a> {
             idle = if gains { 0 } else { idle + 1 };
             margin = margin.min(judgement.margin);
             if node.is_closed() {
-                node.steps.leaf();
-                self.log.end(part.node, node.steps.bytes());
-                return Step::Closed { margin };
+                return self.close(part.node, node, margin);
             }
         }
         let (promise, witness) = self.probe.look_at(&judgement, eager);
@@ -353,9 +356,7 @@ impl<'a> Method for Checked<'a> {
         }
         self.clip(&judgement, &mut node);
         if node.is_closed() {
-            node.steps.leaf();
-            self.log.end(part.node, node.steps.bytes());
-            return Step::Closed { margin: margin.min(0.0) };
+            return self.close(part.node, node, margin.min(0.0));
         }
         self.split(judgement, node, Part { promise, margin, idle, ..part })
     }

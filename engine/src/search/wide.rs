@@ -2,6 +2,9 @@
 //! and branch and bound on inputs where few of them vary.
 
 mod by_checker;
+mod record;
+
+pub use record::Record;
 
 use checker::Semantics;
 
@@ -15,7 +18,7 @@ use super::probe::{AttackPart, Probe};
 use super::tree::{self, End, Method};
 use super::{Reason, SemanticsChoice, Statistics, problem};
 use crate::bounds::chain::{Chain, Objectives};
-use crate::bounds::neurons::{GraphRows, Known, Layers, Recorder, Relaxed};
+use crate::bounds::neurons::{GraphRows, Layers, Relaxed};
 use crate::bounds::{Network, Plan, Relaxation};
 use crate::graph::Element;
 use crate::numerics::Interval;
@@ -35,48 +38,6 @@ const DEAR_ROWS: f64 = 100.0;
 const SPEED: f64 = 1e10;
 /// Seconds to plan for where there is no limit.
 const UNLIMITED: f64 = 600.0;
-
-/// Where a proof is recorded, and what is recorded already.
-#[derive(Clone, Copy)]
-pub struct Record<'a> {
-    /// The tree; row trees use its root only.
-    pub log: &'a Log,
-    /// The case's number.
-    pub case: usize,
-    /// What the steps of the root show.
-    pub known: Option<&'a Known>,
-}
-
-impl Record<'_> {
-    /// Goes on after the steps that show what is known.
-    fn recorder(&self, solver: &Solver, rounds: &[Round]) -> Recorder {
-        let mut recorder = Recorder::new(solver.network, solver.config.max_memory / 4);
-        match self.known {
-            Some(known) => {
-                recorder.resume(&known.steps);
-                known.trees.iter().for_each(|tree| recorder.keep_part(tree));
-            }
-            None if rounds == GRAPH_ROUNDS => recorder.defaults(),
-            None => {}
-        }
-        recorder
-    }
-
-    /// Keeps what was recorded; of an open case too.
-    fn keep(&self, recorder: Recorder, closed: bool) {
-        match recorder.finish(closed) {
-            Ok(mut steps) if closed => {
-                steps.leaf();
-                self.log.end(0, steps.bytes());
-            }
-            Ok(mut steps) => {
-                steps.open();
-                self.log.pause(0, steps.bytes());
-            }
-            Err(why) => self.log.fail(why),
-        }
-    }
-}
 
 /// Decides a case; `chain` is the network as dense layers, where it is one.
 pub fn decide(

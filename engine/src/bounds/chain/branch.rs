@@ -3,7 +3,8 @@
 //! The score of an input is the closed-form drop of `sum_j |c_j| gap_j` when its range is halved, with `c` the worst
 //! combination of objectives and the neurons' own lines telling how their intervals shrink.
 
-use super::bounder::{Bounder, Part, Workspace};
+use super::bounder::{Bounder, Part};
+use super::workspace::Workspace;
 use crate::kernels::{Kernel, rows};
 
 /// A split of a part into two.

@@ -1,7 +1,8 @@
 //! Climbing from the relaxation's worst point towards a counterexample: the network is linear around a point, so the best
 //! point of that linear piece is a small game; step there, shrink the step where the piece was left for the worse.
 
-use super::bounder::{Bounder, Workspace};
+use super::bounder::Bounder;
+use super::workspace::Workspace;
 use crate::kernels::{Kernel, padded, rows};
 
 /// Steps of one climb; most climbs settle in fewer.

@@ -13,13 +13,15 @@ mod objective;
 mod place;
 mod refresh;
 mod sample;
+mod workspace;
 
-pub use bounder::{Bounder, Outcome, Part, Workspace};
+pub use bounder::{Bounder, Outcome, Part};
 pub use branch::Choice;
 pub use compile::compile;
 pub(in crate::bounds) use compile::{Expression, Unrolled, unroll};
 pub use facts::{Facts, Phase};
 pub use objective::{Objective, Objectives};
+pub use workspace::Workspace;
 
 use crate::kernels::Kernel;
 

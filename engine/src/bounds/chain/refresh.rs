@@ -1,7 +1,8 @@
 //! Fresh lines by backward sweeps: CROWN for unstable neurons, layer by layer, and for the objectives.
 
-use super::bounder::{Bounder, Part, Verdict, Workspace};
+use super::bounder::{Bounder, Part, Verdict};
 use super::layer::Reduced;
+use super::workspace::Workspace;
 use crate::bounds::game::combine;
 use crate::kernels::{Kernel, View, banded, padded, rows};
 use crate::proof::Fact;

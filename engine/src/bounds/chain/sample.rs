@@ -1,7 +1,8 @@
 //! Sampling the box for counterexamples, faces and corners included: gradients are of no use on the plateaus of some
 //! networks (ACAS Xu 1_9, property 7), while one of a few thousand points of the faces hits.
 
-use super::bounder::{Bounder, Workspace};
+use super::bounder::Bounder;
+use super::workspace::Workspace;
 use crate::kernels::Kernel;
 use crate::numerics::Random;
 
